@@ -1,0 +1,79 @@
+// Package config is the server's environment, read once: one struct, every problem reported together.
+//
+// A Config that [Load] returned is valid as a whole, so nothing behind it checks again. A password never
+// leaves this package in the clear (see [Secret]), nor does the raw text of a variable that may hold one.
+// The struct's tags are the documentation too: the table in variables.md is generated from them.
+//
+// Cross-origin requests never carry credentials here (a page's own script puts the token in a header),
+// which is what makes "*" acceptable in CORS_ALLOW_ORIGINS; it must then stand alone.
+package config
+
+import (
+	"log/slog"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Config is the whole configuration. What follows from several variables is a method.
+type Config struct {
+	ListenAddr       string        `env:"LISTEN_ADDR" envDefault:"127.0.0.1:8000" doc:"Address and port of the plain HTTP listener. The image sets 0.0.0.0:8000." want:"host:port" example:"127.0.0.1:8000"`
+	PublicURL        string        `env:"PUBLIC_URL" doc:"Origin under which clients reach the server; the protected resource's identifier is built from it. Without it: the Container App's own host, or LISTEN_ADDR on loopback." want:"an https URL without path or query (http only for loopback)" example:"https://mcp.example.com"`
+	ExtraHosts       []string      `env:"ALLOWED_HOSTS" doc:"Further host names that requests may be addressed to (comma list), beside PUBLIC_URL's, the Container App's and, on loopback, localhost." want:"host names without scheme and port" example:"mcp.example.com,mcp.internal"`
+	CORSAllowOrigins []string      `env:"CORS_ALLOW_ORIGINS" doc:"Origins whose pages may call the server (comma list), or * alone for all. Cookies and other credentials are never allowed." want:"origins, or * alone" example:"https://app.example.com"`
+	Redis            Redis         `env:"REDIS_URL" doc:"Redis that holds the sessions; rediss:// is TLS. Without it, on a loopback LISTEN_ADDR only, an embedded one that forgets everything at exit." want:"redis[s]://[user]:<percent-encoded password>@host:port[/database]" example:"rediss://:<key>@name.region.redis.azure.net:10000/0"`
+	AuthRequired     bool          `env:"AUTH_REQUIRED" envDefault:"true" doc:"Whether a caller needs a token of the Entra tenant. false is accepted on a loopback LISTEN_ADDR only." want:"true, or false with a loopback LISTEN_ADDR" example:"true"`
+	TenantID         string        `env:"ENTRA_TENANT_ID" doc:"Directory (tenant) id whose tokens are accepted. Needed with AUTH_REQUIRED." want:"the tenant's GUID" example:"72f988bf-86f1-41af-91ab-2d7cd011db47"`
+	Audiences        []string      `env:"ENTRA_AUDIENCES" doc:"Accepted audiences (comma list): the server app's id and its identifier URI. Needed with AUTH_REQUIRED." want:"the server app's GUID and its identifier URI" example:"11111111-2222-3333-4444-555555555555,api://11111111-2222-3333-4444-555555555555"`
+	RequiredScopes   []string      `env:"ENTRA_REQUIRED_SCOPES" doc:"Delegated scopes, any of which lets a user in (comma list)." want:"names of scopes, without spaces" example:"mcp.invoke"`
+	RequiredAppRoles []string      `env:"ENTRA_REQUIRED_APP_ROLES" doc:"App roles, any of which lets an application or a user in (comma list). With neither roles nor scopes set, a token needs one of any name; none switches that off and lets every application of the tenant in." want:"names of app roles without spaces, or none alone and without ENTRA_REQUIRED_SCOPES" example:"Mcp.Invoke"`
+	Authority        string        `env:"ENTRA_AUTHORITY" envDefault:"https://login.microsoftonline.com" doc:"Entra's sign-in endpoint; another one for sovereign clouds and for tests." want:"an https URL without path or query (http only for loopback)" example:"https://login.microsoftonline.us"`
+	TLSCA            string        `env:"TLS_CA" doc:"PEM certificates of authorities that are trusted for Redis and Entra beside the system's." want:"PEM blocks of type CERTIFICATE" example:"\"$(cat ca.pem)\""`
+	LogLevel         slog.Level    `env:"LOG_LEVEL" envDefault:"info" doc:"Least level that is logged: debug, info, warn or error." want:"debug, info, warn or error" example:"info"`
+	SessionIdle      time.Duration `env:"SESSION_IDLE" envDefault:"30m" doc:"How long a session that nobody uses is kept." want:"a duration from 1m to 168h" example:"30m"`
+	ShutdownGrace    time.Duration `env:"SHUTDOWN_GRACE" envDefault:"30s" doc:"How long a draining replica lets running calls finish." want:"a duration from 1s to 10m" example:"30s"`
+	Environment      string        `env:"PRYNAI_ENV" envDefault:"local" doc:"Name of the deployment, for logs and traces." want:"a name" example:"prod"`
+	Build            string        `env:"PRYNAI_BUILD" envDefault:"dev" doc:"Version that the server reports. The image sets the hash of its source." want:"a version" example:"dev"`
+
+	ContainerAppName      string `env:"CONTAINER_APP_NAME" doc:"Name of the app; set by Azure Container Apps."`
+	ContainerAppRevision  string `env:"CONTAINER_APP_REVISION" doc:"Name of the revision; set by Azure Container Apps."`
+	ContainerAppHostname  string `env:"CONTAINER_APP_HOSTNAME" doc:"The revision's own host name; set by Azure Container Apps."`
+	ContainerAppDNSSuffix string `env:"CONTAINER_APP_ENV_DNS_SUFFIX" doc:"DNS suffix of the environment; set by Azure Container Apps."`
+}
+
+// Load reads the variables through getenv. A variable that is empty counts as not set. The error is
+// of type [Problems].
+func Load(getenv func(string) string) (Config, error) {
+	environment := map[string]string{}
+	for _, v := range variables {
+		if value := strings.TrimSpace(getenv(v.Name)); value != "" {
+			environment[v.Name] = value
+		}
+	}
+
+	var c Config
+	found := checker{environment: environment, problems: map[string]Problem{}}
+	err := env.ParseWithOptions(&c, env.Options{Environment: environment, FuncMap: parsers})
+	found.unreadable(err)
+	found.check(c)
+	if problems := found.inOrder(); len(problems) > 0 {
+		return Config{}, problems
+	}
+	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
+	c.Authority = strings.TrimSuffix(c.Authority, "/")
+	return c, nil
+}
+
+var parsers = map[reflect.Type]env.ParserFunc{
+	reflect.TypeFor[[]string](): func(value string) (any, error) {
+		var list []string
+		for entry := range strings.SplitSeq(value, ",") {
+			if entry = strings.TrimSpace(entry); entry != "" {
+				list = append(list, entry)
+			}
+		}
+		return list, nil
+	},
+}

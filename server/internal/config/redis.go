@@ -1,0 +1,93 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Redis is REDIS_URL, taken apart. The zero value means that none was given.
+type Redis struct {
+	Address  string // host:port
+	Username string
+	Password Secret
+	Database int
+	TLS      bool
+}
+
+// String is the URL without its password.
+func (r Redis) String() string {
+	if r == (Redis{}) {
+		return ""
+	}
+	scheme := "redis"
+	if r.TLS {
+		scheme = "rediss"
+	}
+	return fmt.Sprintf("%s://%s/%d", scheme, r.Address, r.Database)
+}
+
+// redisError describes a REDIS_URL without quoting it.
+type redisError string
+
+func (e redisError) Error() string { return string(e) }
+
+// UnmarshalText reads a redis:// or rediss:// URL. Its errors quote no part of the text that could
+// belong to a password: a password with an unescaped "/", "#" or "@" ends up anywhere in a parsed URL.
+func (r *Redis) UnmarshalText(text []byte) error {
+	raw := string(text)
+	scheme, rest, found := strings.Cut(raw, "://")
+	switch {
+	case !found && strings.Contains(raw, "password="):
+		return redisError("a connection string of another client, not a URL")
+	case !found:
+		return redisError("a value without redis:// or rediss://")
+	case scheme != "redis" && scheme != "rediss":
+		return redisError("a URL with another scheme")
+	case strings.Count(rest, "@") > 1:
+		return redisError("a URL with more than one @ (is the password percent-encoded?)")
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		return redisError("a URL that cannot be parsed (is the password percent-encoded?)")
+	}
+	if u.Hostname() == "" {
+		return redisError("a URL without a host (is the password percent-encoded?)")
+	}
+	if u.User == nil && strings.Contains(rest, "@") {
+		return redisError("a URL whose password is cut short (is it percent-encoded?)")
+	}
+	if u.RawQuery != "" || u.Fragment != "" {
+		return redisError("a URL with a query or a fragment (is the password percent-encoded?)")
+	}
+	database, err := strconv.ParseUint("0"+strings.TrimPrefix(u.Path, "/"), 10, 16)
+	if err != nil {
+		return redisError("a URL whose path is not a database number")
+	}
+	port := u.Port()
+	if port == "" {
+		port = "6379"
+	}
+	if !validPort(port) {
+		return redisError("a URL whose port is not between 1 and 65535")
+	}
+	password, given := u.User.Password()
+	if u.User != nil && (!given || password == "") {
+		return redisError("a URL with a user but no password (the form is user:password@host, or :password@host)")
+	}
+	*r = Redis{
+		Address:  net.JoinHostPort(u.Hostname(), port),
+		Username: u.User.Username(),
+		Password: Secret(password),
+		Database: int(database),
+		TLS:      scheme == "rediss",
+	}
+	return nil
+}
+
+func validPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0
+}
