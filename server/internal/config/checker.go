@@ -88,7 +88,7 @@ func (f checker) check(c Config) {
 	if c.BaseURL() == "" && !loopback {
 		f.fail("PUBLIC_URL", "nothing, with LISTEN_ADDR", shown(c.ListenAddr))
 	}
-	if !all(c.ExtraHosts, func(host string) bool { return hostName.MatchString(host) || net.ParseIP(host) != nil }) {
+	if !all(c.ExtraHosts, validHost) {
 		f.fail("ALLOWED_HOSTS")
 	}
 	if !slices.Equal(c.CORSAllowOrigins, []string{"*"}) && !all(c.CORSAllowOrigins, func(origin string) bool { return validOrigin(origin, false) }) {
@@ -157,14 +157,16 @@ func validListenAddr(addr string) bool {
 	if err != nil || port != "0" && !validPort(port) {
 		return false
 	}
-	return host == "" || hostName.MatchString(host) || net.ParseIP(host) != nil
+	return host == "" || validHost(host)
 }
+
+func validHost(host string) bool { return hostName.MatchString(host) || net.ParseIP(host) != nil }
 
 // validOrigin takes a scheme and a host, and a bare "/" at the end for people who copy from a browser. A browser's
 // Origin may be http; where we are the ones to trust the origin, http is for loopback.
 func validOrigin(s string, secure bool) bool {
 	u, err := url.Parse(s)
-	if err != nil || u.Hostname() == "" || u.User != nil || strings.ContainsAny(s, "?#") {
+	if err != nil || !validHost(u.Hostname()) || u.User != nil || strings.ContainsAny(s, "?#") {
 		return false
 	}
 	if u.Path != "" && (u.Path != "/" || !secure) || u.Port() != "" && !validPort(u.Port()) {

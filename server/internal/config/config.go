@@ -63,6 +63,13 @@ func Load(getenv func(string) string) (Config, error) {
 	}
 	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
 	c.Authority = strings.TrimSuffix(c.Authority, "/")
+	// Tokens carry GUIDs in lower case, and are compared byte by byte.
+	c.TenantID = strings.ToLower(c.TenantID)
+	for i, audience := range c.Audiences {
+		if guid.MatchString(audience) {
+			c.Audiences[i] = strings.ToLower(audience)
+		}
+	}
 	return c, nil
 }
 

@@ -37,7 +37,8 @@ func load(changes ...string) (Config, error) {
 }
 
 func TestLoadDeployment(t *testing.T) {
-	c, err := load("CORS_ALLOW_ORIGINS= * ", "LOG_LEVEL=WARN", "SESSION_IDLE=45m", "PUBLIC_URL=https://mcp.example.com/")
+	c, err := load("CORS_ALLOW_ORIGINS= * ", "LOG_LEVEL=WARN", "SESSION_IDLE=45m", "PUBLIC_URL=https://mcp.example.com/",
+		"ENTRA_TENANT_ID="+strings.ToUpper(tenant), "ENTRA_AUDIENCES=AAAAAAAA-2222-3333-4444-555555555555,api://Mine")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,8 +46,8 @@ func TestLoadDeployment(t *testing.T) {
 	if c.Redis != want || c.EmbeddedRedis() {
 		t.Errorf("Redis = %v, embedded %v", c.Redis, c.EmbeddedRedis())
 	}
-	if len(c.Audiences) != 2 || c.Audiences[1] != "api://11111111-2222-3333-4444-555555555555" {
-		t.Errorf("Audiences = %q", c.Audiences)
+	if c.TenantID != tenant || !slices.Equal(c.Audiences, []string{"aaaaaaaa-2222-3333-4444-555555555555", "api://Mine"}) {
+		t.Errorf("tenant %q, audiences %q", c.TenantID, c.Audiences)
 	}
 	if !c.AuthRequired || c.AcceptsAnyToken() || c.LogLevel != slog.LevelWarn || c.SessionIdle != 45*time.Minute || c.ShutdownGrace != 30*time.Second {
 		t.Errorf("Load = %+v", c)
@@ -80,6 +81,7 @@ func TestProblems(t *testing.T) {
 		{"PUBLIC_URL=https://mcp.example.com/mcp", `"https://mcp.example.com/mcp"`},
 		{"PUBLIC_URL=https://mcp.example.com?a=b", `"https://mcp.example.com?a=b"`},
 		{"PUBLIC_URL=https://me:hunter2-hunter2@example.com", `"https://me:xxxxx@example.com"`},
+		{`PUBLIC_URL=https://mcp".example.com`, `"https://mcp\".example.com"`},
 		{"ALLOWED_HOSTS=https://mcp.example.com", `"https://mcp.example.com"`},
 		{"ALLOWED_HOSTS=mcp.example.com:443", `"mcp.example.com:443"`},
 		{"CORS_ALLOW_ORIGINS=https://a.example.com,*", `"https://a.example.com,*"`},
@@ -95,6 +97,7 @@ func TestProblems(t *testing.T) {
 		{"REDIS_URL=redis://me:12/hunter2-hunter2@cache.example.com", "a URL whose password is cut short (is it percent-encoded?)"},
 		{"REDIS_URL=redis://:hunter2@hunter2@cache.example.com", "a URL with more than one @ (is the password percent-encoded?)"},
 		{"REDIS_URL=redis://:hunter2-hunter2@", "a URL without a host (is the password percent-encoded?)"},
+		{"REDIS_URL=redis://cache.example.com,password=hunter2-hunter2", "a URL whose host is not a host name (is the password percent-encoded?)"},
 		{"REDIS_URL=redis://:hunter2-hunter2@cache.example.com:99999", "a URL whose port is not between 1 and 65535"},
 		{"REDIS_URL=redis://:hunter2-hunter2@cache.example.com/main", "a URL whose path is not a database number"},
 		{"REDIS_URL=redis://:hunter2-hunter2@cache.example.com?db=1", "a URL with a query or a fragment (is the password percent-encoded?)"},

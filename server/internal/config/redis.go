@@ -56,6 +56,9 @@ func (r *Redis) UnmarshalText(text []byte) error {
 	if u.Hostname() == "" {
 		return redisError("a URL without a host (is the password percent-encoded?)")
 	}
+	if !validHost(u.Hostname()) {
+		return redisError("a URL whose host is not a host name (is the password percent-encoded?)")
+	}
 	if u.User == nil && strings.Contains(rest, "@") {
 		return redisError("a URL whose password is cut short (is it percent-encoded?)")
 	}
