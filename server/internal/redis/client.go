@@ -18,7 +18,8 @@ import (
 // Commands built with B are sent once. Receive has a connection of its own, so
 // that a flood of messages delays no reply, and returns when that connection
 // is lost: the caller decides when to subscribe anew, and knows that it may
-// have missed something.
+// have missed something. On a cluster, messages published one after the other
+// may arrive in another order, since each enters at any node.
 type Client struct {
 	connections atomic.Pointer[connections]
 	health      atomic.Pointer[health]
