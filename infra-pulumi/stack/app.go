@@ -1,0 +1,149 @@
+package stack
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/prynai/prynai-mcp/infra-pulumi/image"
+	app "github.com/pulumi/pulumi-azure-native-sdk/app/v2/v20250101"
+	resources "github.com/pulumi/pulumi-azure-native-sdk/resources/v2/v20240301"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// terminationGrace is how many seconds a replica has between SIGTERM and SIGKILL: the server drains for 30 (its
+// SHUTDOWN_GRACE), after which it still closes its streams and its connections.
+const terminationGrace = 60
+
+// containerApp is the app with the address that clients use.
+type containerApp struct {
+	*app.ContainerApp
+	publicURL pulumi.StringOutput
+}
+
+func newApp(ctx *pulumi.Context, names names, group *resources.ResourceGroup, cfg *config, environment *app.ManagedEnvironment,
+	identity *identity, registry *registry, redisURL pulumi.StringOutput, server *image.Deployed) (*containerApp, error) {
+
+	publicURL := publicURL(names, cfg, environment)
+	secrets := appSecrets(cfg, redisURL)
+	login := app.RegistryCredentialsArgs{Server: registry.LoginServer, Identity: identity.ID()}
+	if registry.adminUser {
+		secrets = append(secrets, app.SecretArgs{Name: pulumi.String("registry-password"), Value: registry.password()})
+		login = app.RegistryCredentialsArgs{
+			Server: registry.LoginServer, Username: registry.username(), PasswordSecretRef: pulumi.String("registry-password"),
+		}
+	}
+	made, err := app.NewContainerApp(ctx, "app", &app.ContainerAppArgs{
+		ResourceGroupName:   group.Name,
+		ContainerAppName:    pulumi.String(names.local()),
+		EnvironmentId:       environment.ID(),
+		WorkloadProfileName: pulumi.String(workloadProfile),
+		Identity: app.ManagedServiceIdentityArgs{
+			Type:                   pulumi.String("UserAssigned"),
+			UserAssignedIdentities: pulumi.StringArray{identity.ID()},
+		},
+		Configuration: app.ConfigurationArgs{
+			ActiveRevisionsMode: pulumi.String("Single"),
+			Ingress: app.IngressArgs{
+				External:      pulumi.Bool(true),
+				AllowInsecure: pulumi.Bool(false),
+				TargetPort:    pulumi.Int(image.Port),
+				Transport:     pulumi.String("http"),
+			},
+			Registries: app.RegistryCredentialsArray{login},
+			Secrets:    secrets,
+		},
+		Template: app.TemplateArgs{
+			Containers: app.ContainerArray{app.ContainerArgs{
+				Name:      pulumi.String("server"),
+				Image:     server.Ref,
+				Env:       appVariables(ctx, cfg, publicURL),
+				Resources: app.ContainerResourcesArgs{Cpu: pulumi.Float64(cfg.cpu), Memory: pulumi.String(cfg.memory)},
+				Probes:    probes(),
+			}},
+			Scale:                         scale(cfg),
+			TerminationGracePeriodSeconds: pulumi.Float64(terminationGrace),
+		},
+		Tags: names.tags(),
+	}, slices.Concat(server.Options, []pulumi.ResourceOption{pulumi.DependsOn(identity.grants)})...)
+	if err != nil {
+		return nil, err
+	}
+	return &containerApp{made, publicURL}, nil
+}
+
+// publicURL is the app's address as Azure will form it: what the app itself answers is not known before it is made.
+func publicURL(names names, cfg *config, environment *app.ManagedEnvironment) pulumi.StringOutput {
+	if cfg.publicURL != "" {
+		return pulumi.String(cfg.publicURL).ToStringOutput()
+	}
+	return pulumi.Sprintf("https://%s.%s", names.local(), environment.DefaultDomain)
+}
+
+func appSecrets(cfg *config, redisURL pulumi.StringOutput) app.SecretArray {
+	one := func(name string, value pulumi.StringOutput) app.SecretArgs {
+		return app.SecretArgs{Name: pulumi.String(name), Value: secret(value)}
+	}
+	return app.SecretArray{
+		one("redis-url", redisURL),
+		one("entra-tenant", pulumi.String(cfg.tenantID).ToStringOutput()),
+		one("entra-audiences", pulumi.String(cfg.audiences).ToStringOutput()),
+	}
+}
+
+// appVariables are the server's environment. Its own table of variables says what each does.
+func appVariables(ctx *pulumi.Context, cfg *config, publicURL pulumi.StringOutput) app.EnvironmentVarArray {
+	plain := func(name string, value pulumi.StringInput) app.EnvironmentVarArgs {
+		return app.EnvironmentVarArgs{Name: pulumi.String(name), Value: value}
+	}
+	from := func(name, secret string) app.EnvironmentVarArgs {
+		return app.EnvironmentVarArgs{Name: pulumi.String(name), SecretRef: pulumi.String(secret)}
+	}
+	all := app.EnvironmentVarArray{
+		from("REDIS_URL", "redis-url"),
+		from("ENTRA_TENANT_ID", "entra-tenant"),
+		from("ENTRA_AUDIENCES", "entra-audiences"),
+		plain("AUTH_REQUIRED", pulumi.String("true")),
+		plain("PRYNAI_ENV", pulumi.String(ctx.Stack())),
+		plain("PUBLIC_URL", publicURL),
+	}
+	for _, v := range cfg.variables {
+		all = append(all, plain(v.name, v.value))
+	}
+	return all
+}
+
+// probes are all declared: Azure's own defaults do not apply here. None asks the MCP endpoint, which needs a token.
+func probes() app.ContainerAppProbeArray {
+	probe := func(kind, path string, period, timeout, failures int) app.ContainerAppProbeArgs {
+		return app.ContainerAppProbeArgs{
+			Type:             pulumi.String(kind),
+			HttpGet:          app.ContainerAppProbeHttpGetArgs{Path: pulumi.String(path), Port: pulumi.Int(image.Port)},
+			PeriodSeconds:    pulumi.Int(period),
+			TimeoutSeconds:   pulumi.Int(timeout),
+			FailureThreshold: pulumi.Int(failures),
+		}
+	}
+	return app.ContainerAppProbeArray{
+		probe("Startup", "/livez", 2, 2, 10),
+		probe("Liveness", "/livez", 10, 5, 3),
+		probe("Readiness", "/readyz", 5, 3, 3),
+	}
+}
+
+// scale keeps at least one replica. Azure counts the requests of the last 15 seconds, for which an open stream is
+// idle, hence a rule by CPU beside the one by requests.
+func scale(cfg *config) app.ScaleArgs {
+	return app.ScaleArgs{
+		MinReplicas: pulumi.Int(cfg.minReplicas),
+		MaxReplicas: pulumi.Int(cfg.maxReplicas),
+		Rules: app.ScaleRuleArray{
+			app.ScaleRuleArgs{Name: pulumi.String("requests"), Http: app.HttpScaleRuleArgs{
+				Metadata: pulumi.StringMap{"concurrentRequests": pulumi.String(strconv.Itoa(cfg.concurrentRequests))},
+			}},
+			app.ScaleRuleArgs{Name: pulumi.String("cpu"), Custom: app.CustomScaleRuleArgs{
+				Type:     pulumi.String("cpu"),
+				Metadata: pulumi.StringMap{"type": pulumi.String("Utilization"), "value": pulumi.String("70")},
+			}},
+		},
+	}
+}

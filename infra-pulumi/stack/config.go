@@ -1,0 +1,227 @@
+package stack
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/joho/godotenv"
+	"github.com/prynai/prynai-mcp/infra-pulumi/image"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// config is the stack's configuration, checked. settings.go lists the values.
+type config struct {
+	tenantID  string
+	audiences string // comma list
+
+	redisKind  string
+	managedSKU string
+	classicSKU classicSKU
+
+	adminUser bool // the registry's
+
+	cpu                float64
+	memory             string
+	minReplicas        int
+	maxReplicas        int
+	concurrentRequests int
+	publicURL          string
+
+	// variables are those of the server that were configured, in the order of the settings.
+	variables []variable
+}
+
+type variable struct {
+	name  string
+	value pulumi.StringInput // secret where the configuration is
+}
+
+// classicSKU is Basic_C0 in its parts.
+type classicSKU struct {
+	name, family string
+	capacity     int
+}
+
+// readConfig reads everything and answers every problem at once, each with the command that mends it.
+func readConfig(ctx *pulumi.Context, getenv func(string) string) (*config, error) {
+	if getenv == nil {
+		var err error
+		if getenv, err = environment(); err != nil {
+			return nil, err
+		}
+	}
+	r := &reader{values: map[string]string{}}
+	for _, s := range settings {
+		r.read(ctx, getenv, s)
+	}
+	r.checkTogether(getenv)
+	if len(r.problems) > 0 {
+		return nil, fmt.Errorf("stack %s cannot be deployed as it is configured:\n%w", ctx.Stack(), errors.Join(r.problems...))
+	}
+	return r.config(ctx), nil
+}
+
+// environment answers variables of the process, then of .env beside or above it, up to the repository's root.
+func environment() (func(string) string, error) {
+	folders := []string{"."}
+	if root, err := image.Root(); err == nil { // without a repository there is only the working directory
+		folders = append(folders, root)
+	}
+	values := map[string]string{}
+	for _, folder := range slices.Backward(folders) {
+		file := filepath.Join(folder, ".env")
+		read, err := godotenv.Read(file)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			// The parser's own words quote the line, which may hold a secret.
+			return nil, fmt.Errorf("%s cannot be read: want lines like ENTRA_TENANT_ID=…", file)
+		}
+		for name, value := range read {
+			values[name] = value
+		}
+	}
+	return func(name string) string {
+		if value, set := os.LookupEnv(name); set {
+			return value
+		}
+		return values[name]
+	}, nil
+}
+
+// reader collects values and problems.
+type reader struct {
+	values   map[string]string
+	problems []error
+}
+
+func (r *reader) read(ctx *pulumi.Context, getenv func(string) string, s setting) {
+	source := s.key
+	value, set := ctx.GetConfig(s.key)
+	if !set && s.fallback != "" {
+		if value = getenv(s.fallback); value != "" {
+			source, set = s.fallback, true
+		}
+	}
+	if !set {
+		value = s.initial
+	}
+	value = strings.TrimSpace(value)
+	r.values[s.key] = value
+	switch {
+	case value == "" && s.required:
+		r.problem(s, s.key+" is not set")
+	case value != "" && s.ok != nil && !s.ok(value):
+		got := strconv.Quote(value)
+		if ctx.IsConfigSecret(s.key) || len(value) > 100 {
+			got = "a value"
+		}
+		r.problem(s, fmt.Sprintf("%s is %s that cannot be used", source, got))
+	}
+}
+
+func (r *reader) problem(s setting, what string) {
+	hint := fmt.Sprintf("pulumi config set %s %s", s.key, s.example)
+	if s.fallback != "" {
+		hint += fmt.Sprintf("   (or %s in .env)", s.fallback)
+	}
+	r.problems = append(r.problems, fmt.Errorf("  %s: want %s\n      %s", what, s.want, hint))
+}
+
+// failed says whether a value has a problem of its own, after which no other is looked for.
+func (r *reader) failed(key string) bool {
+	s := find(key)
+	return s.required && r.values[key] == "" || r.values[key] != "" && s.ok != nil && !s.ok(r.values[key])
+}
+
+// checkTogether finds what is wrong between values that are each right.
+func (r *reader) checkTogether(getenv func(string) string) {
+	if r.values["entra:audiences"] == "" {
+		r.values["entra:audiences"] = audiences(r.values["entra:serverAppId"], getenv("SERVER_APP_ID_URI"))
+	}
+	if r.values["entra:audiences"] == "" {
+		r.problem(find("entra:serverAppId"), "entra:serverAppId is not set")
+	}
+	if !r.failed("redis:kind") && r.values["redis:sku"] != "" && !r.skuFits() {
+		r.problem(find("redis:sku"), fmt.Sprintf("redis:sku is %q that redis:kind %s does not have", r.values["redis:sku"], r.values["redis:kind"]))
+	}
+	if !r.failed("server:cpu") {
+		if pair := memoryFor(r.values["server:cpu"]); r.values["server:memory"] == "" {
+			r.values["server:memory"] = pair
+		} else if r.values["server:memory"] != pair {
+			s := find("server:memory")
+			s.example = pair
+			r.problem(s, fmt.Sprintf("server:memory is %q with server:cpu %s", r.values["server:memory"], r.values["server:cpu"]))
+		}
+	}
+	if !r.failed("server:minReplicas") && !r.failed("server:maxReplicas") && r.number("server:minReplicas") > r.number("server:maxReplicas") {
+		s := find("server:maxReplicas")
+		s.example = r.values["server:minReplicas"]
+		r.problem(s, fmt.Sprintf("server:maxReplicas is %s, less than server:minReplicas %s", r.values["server:maxReplicas"], r.values["server:minReplicas"]))
+	}
+}
+
+func (r *reader) skuFits() bool {
+	if r.values["redis:kind"] == classicRedis {
+		_, ok := parseClassicSKU(r.values["redis:sku"])
+		return ok
+	}
+	return managedSKU.MatchString(r.values["redis:sku"])
+}
+
+// audiences are both forms in which Entra names the server's app: its id in v2 tokens, its identifier URI in v1 tokens.
+func audiences(appID, uri string) string {
+	if appID == "" {
+		appID = strings.TrimPrefix(uri, "api://")
+		if !isGUID(appID) {
+			return uri
+		}
+	}
+	all := []string{appID, "api://" + appID}
+	if uri != "" && !slices.Contains(all, uri) {
+		all = append(all, uri)
+	}
+	return strings.Join(all, ",")
+}
+
+// number is a value that was checked to be one.
+func (r *reader) number(key string) int {
+	n, _ := strconv.Atoi(r.values[key])
+	return n
+}
+
+// config is built only where there was no problem.
+func (r *reader) config(ctx *pulumi.Context) *config {
+	c := &config{
+		tenantID:           r.values["entra:tenantId"],
+		audiences:          r.values["entra:audiences"],
+		redisKind:          r.values["redis:kind"],
+		adminUser:          r.values["registry:adminUser"] == "true",
+		memory:             r.values["server:memory"],
+		minReplicas:        r.number("server:minReplicas"),
+		maxReplicas:        r.number("server:maxReplicas"),
+		concurrentRequests: r.number("server:concurrentRequests"),
+		publicURL:          strings.TrimSuffix(r.values["server:publicUrl"], "/"),
+	}
+	c.cpu, _ = strconv.ParseFloat(r.values["server:cpu"], 64) // checked
+	sku := r.values["redis:sku"]
+	if c.redisKind == classicRedis {
+		c.classicSKU, _ = parseClassicSKU(or(sku, "Basic_C0"))
+	} else {
+		c.managedSKU = or(sku, "Balanced_B0")
+	}
+	for _, s := range settings {
+		if s.variable == "" || r.values[s.key] == "" {
+			continue
+		}
+		var value pulumi.StringInput = pulumi.String(r.values[s.key])
+		if ctx.IsConfigSecret(s.key) {
+			value = secret(value.ToStringOutput())
+		}
+		c.variables = append(c.variables, variable{s.variable, value})
+	}
+	return c
+}

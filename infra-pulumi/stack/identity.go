@@ -1,0 +1,46 @@
+package stack
+
+import (
+	"fmt"
+
+	"github.com/prynai/prynai-mcp/infra-pulumi/azurecache"
+	"github.com/pulumi/pulumi-azure-native-sdk/authorization/v2"
+	resources "github.com/pulumi/pulumi-azure-native-sdk/resources/v2/v20240301"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// acrPull is Azure's built-in role that may pull from a registry.
+const acrPull = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
+
+// identity is the app's own in Azure. It is registered by its type token: the SDK's module is not published where
+// this project builds.
+type identity struct {
+	pulumi.CustomResourceState
+	PrincipalID pulumi.StringOutput `pulumi:"principalId"`
+
+	// grants are what the identity must have been given before the app may start.
+	grants []pulumi.Resource
+}
+
+func newIdentity(ctx *pulumi.Context, names names, group *resources.ResourceGroup, registry *registry) (*identity, error) {
+	id := new(identity)
+	err := ctx.RegisterResource("azure-native:managedidentity/v20230131:UserAssignedIdentity", "identity", pulumi.Map{
+		"resourceGroupName": group.Name,
+		"resourceName":      pulumi.String(names.local()),
+		"tags":              names.tags(),
+	}, id, pulumi.Version(azurecache.Version))
+	if err != nil || registry.adminUser {
+		return id, err // with the admin user the app pulls by password
+	}
+	pull, err := authorization.NewRoleAssignment(ctx, "pull", &authorization.RoleAssignmentArgs{
+		RoleAssignmentName: pulumi.String(names.role("pull")),
+		Scope:              registry.ID(),
+		RoleDefinitionId: pulumi.String(fmt.Sprintf("/subscriptions/%s/providers/Microsoft.Authorization/roleDefinitions/%s",
+			names.subscription, acrPull)),
+		PrincipalId: id.PrincipalID,
+		// Without it Azure looks for the principal, which it may not know yet.
+		PrincipalType: pulumi.String("ServicePrincipal"),
+	})
+	id.grants = append(id.grants, pull)
+	return id, err
+}

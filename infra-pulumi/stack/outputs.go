@@ -1,0 +1,50 @@
+package stack
+
+import (
+	"encoding/json"
+
+	"github.com/prynai/prynai-mcp/infra-pulumi/image"
+	resources "github.com/pulumi/pulumi-azure-native-sdk/resources/v2/v20240301"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// outputs are what people and the smoke client need. None is secret.
+func outputs(group *resources.ResourceGroup, app *containerApp, server *image.Deployed) pulumi.Map {
+	mcpURL := pulumi.Sprintf("%s/mcp", app.publicURL)
+	return pulumi.Map{
+		"resourceGroup": group.Name,
+		"containerApp":  app.Name,
+		"image":         server.Ref,
+		// The configuration holds secrets, so the engine takes all of it for one; the host name in it is public.
+		"fqdn":          pulumi.Unsecret(app.Configuration.Ingress().Fqdn().Elem()),
+		"mcpUrl":        mcpURL,
+		"healthUrl":     pulumi.Sprintf("%s/healthz", app.publicURL),
+		"vscodeMcpJson": mcpURL.ApplyT(VSCode).(pulumi.StringOutput),
+	}
+}
+
+// VSCode is a mcp.json for VS Code that asks for a token when the server is started, and keeps it in VS Code's store.
+func VSCode(mcpURL string) (string, error) {
+	type input struct {
+		Type        string `json:"type"`
+		ID          string `json:"id"`
+		Description string `json:"description"`
+		Password    bool   `json:"password"`
+	}
+	type server struct {
+		Type    string            `json:"type"`
+		URL     string            `json:"url"`
+		Headers map[string]string `json:"headers"`
+	}
+	file := struct {
+		Inputs  []input           `json:"inputs"`
+		Servers map[string]server `json:"servers"`
+	}{
+		Inputs: []input{{"promptString", "prynai-mcp-token", "Access token for PrynAI MCP", true}},
+		Servers: map[string]server{"prynai-mcp": {"http", mcpURL, map[string]string{
+			"Authorization": "Bearer ${input:prynai-mcp-token}",
+		}}},
+	}
+	text, err := json.MarshalIndent(file, "", "  ")
+	return string(text), err
+}

@@ -1,0 +1,168 @@
+package stack
+
+import (
+	"cmp"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	managedRedis = "managed" // Azure Managed Redis
+	classicRedis = "classic" // Azure Cache for Redis
+)
+
+// setting is one value of the stack's configuration.
+type setting struct {
+	key      string // as in `pulumi config set KEY VALUE`
+	fallback string // an environment variable that stands in for it
+	initial  string // what it is when nothing is set
+	variable string // the server's variable that it becomes
+	required bool
+	want     string // what is accepted, in words
+	example  string
+	ok       func(string) bool // never asked about an empty value
+}
+
+// settings are all values that a stack may set.
+var settings = []setting{
+	{key: "azure-native:location", required: true, want: "the Azure region to deploy to", example: "westeurope",
+		ok: regexp.MustCompile(`^[A-Za-z][A-Za-z0-9 ]+$`).MatchString},
+
+	{key: "entra:tenantId", fallback: "ENTRA_TENANT_ID", required: true,
+		want: "the id of the Entra tenant whose tokens are accepted, a GUID", example: "00000000-0000-0000-0000-000000000000", ok: isGUID},
+	{key: "entra:serverAppId", fallback: "SERVER_APP_ID",
+		want: "the application (client) id of the server's app in Entra, a GUID", example: "00000000-0000-0000-0000-000000000000", ok: isGUID},
+	{key: "entra:audiences",
+		want: "the accepted audiences, ids or identifier URIs (comma list), where they are not <id> and api://<id>", example: "https://mcp.example.com/mcp", ok: list(isAudience)},
+	{key: "entra:requiredScopes", variable: "ENTRA_REQUIRED_SCOPES",
+		want: "delegated scopes, any of which lets a user in (comma list)", example: "Mcp.Use", ok: list(isWord)},
+	{key: "entra:requiredAppRoles", variable: "ENTRA_REQUIRED_APP_ROLES",
+		want: "app roles, any of which lets a caller in (comma list)", example: "Mcp.Invoke", ok: list(isWord)},
+	{key: "entra:authority", variable: "ENTRA_AUTHORITY",
+		want: "Entra's sign-in endpoint, an https origin", example: "https://login.microsoftonline.us", ok: isOrigin},
+
+	{key: "redis:kind", initial: managedRedis, want: "managed (Azure Managed Redis) or classic (Azure Cache for Redis)", example: managedRedis,
+		ok: oneOf(managedRedis, classicRedis)},
+	{key: "redis:sku", want: "a size of that kind: Balanced_B0, MemoryOptimized_M10, … (managed); Basic_C0 to Standard_C6, Premium_P1 to Premium_P5 (classic)", example: "Balanced_B1"},
+
+	{key: "registry:adminUser", initial: "false", want: "true where whoever deploys may not assign roles, else false", example: "true", ok: oneOf("true", "false")},
+
+	{key: "server:cpu", initial: "0.5", want: "cores per replica, 0.25 to 4 in steps of 0.25", example: "0.5", ok: isCPU},
+	{key: "server:memory", want: "twice as many Gi as there are cores, or nothing", example: "1Gi"},
+	{key: "server:minReplicas", initial: "1", want: "a number of replicas from 1 (none would keep streams waiting for a start)", example: "1", ok: between(1, 1000)},
+	{key: "server:maxReplicas", initial: "5", want: "a number of replicas from server:minReplicas to 1000", example: "5", ok: between(1, 1000)},
+	{key: "server:concurrentRequests", initial: "50", want: "how many requests at a time a replica takes before another is started", example: "50", ok: between(1, 100000)},
+	{key: "server:publicUrl", want: "the https origin under which clients reach the server, where that is not the app's own", example: "https://mcp.example.com", ok: isOrigin},
+	{key: "server:corsAllowOrigins", variable: "CORS_ALLOW_ORIGINS",
+		want: "origins whose pages may call the server (comma list), or *", example: "https://app.example.com", ok: isCORS},
+	{key: "server:allowedHosts", variable: "ALLOWED_HOSTS",
+		want: "further host names that requests may be addressed to (comma list)", example: "mcp.example.com", ok: list(isHost)},
+	{key: "server:logLevel", variable: "LOG_LEVEL", want: "debug, info, warn or error", example: "info", ok: oneOf("debug", "info", "warn", "error")},
+	{key: "server:sessionIdle", variable: "SESSION_IDLE", want: "how long an unused session is kept, 1m to 168h", example: "30m", ok: isIdle},
+	{key: "server:tlsCa", variable: "TLS_CA", want: "PEM certificates of further authorities to trust", example: `"$(cat ca.pem)"`, ok: isPEM},
+}
+
+// find answers a setting that exists.
+func find(key string) setting {
+	i := slices.IndexFunc(settings, func(s setting) bool { return s.key == key })
+	return settings[i]
+}
+
+func or(value, otherwise string) string { return cmp.Or(value, otherwise) }
+
+var (
+	guid       = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+	managedSKU = regexp.MustCompile(`^(Balanced_B|MemoryOptimized_M|ComputeOptimized_X|FlashOptimized_A)[0-9]{1,4}$`)
+	basicSKU   = regexp.MustCompile(`^(Basic|Standard)_(C)([0-6])$`)
+	premiumSKU = regexp.MustCompile(`^(Premium)_(P)([1-5])$`)
+)
+
+func isGUID(s string) bool { return guid.MatchString(s) }
+
+func isAudience(s string) bool {
+	u, err := url.Parse(s)
+	return isGUID(s) || err == nil && isWord(s) && u.Scheme != "" && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == ""
+}
+
+func isWord(s string) bool { return s != "" && !strings.ContainsAny(s, " \t\r\n\"\\") }
+
+// isOrigin takes https://host, and a bare slash behind it for people who copy from a browser.
+func isOrigin(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Scheme == "https" && u.Hostname() != "" && u.User == nil && (u.Path == "" || u.Path == "/") && !strings.ContainsAny(s, "?#")
+}
+
+func isCORS(s string) bool {
+	return s == "*" || list(func(origin string) bool {
+		return isOrigin(strings.Replace(origin, "http://", "https://", 1)) && !strings.HasSuffix(origin, "/")
+	})(s)
+}
+
+var hostName = regexp.MustCompile(`^[0-9A-Za-z]([0-9A-Za-z.-]{0,251}[0-9A-Za-z])?$`)
+
+func isHost(s string) bool { return hostName.MatchString(s) || net.ParseIP(s) != nil }
+
+func isCPU(s string) bool {
+	cores, err := strconv.ParseFloat(s, 64)
+	return err == nil && cores >= 0.25 && cores <= 4 && cores*4 == float64(int(cores*4))
+}
+
+// memoryFor is the memory that Azure gives to so many cores; there are no other pairs.
+func memoryFor(cpu string) string {
+	cores, _ := strconv.ParseFloat(cpu, 64) // checked
+	return fmt.Sprintf("%gGi", 2*cores)
+}
+
+func isIdle(s string) bool {
+	d, err := time.ParseDuration(s)
+	return err == nil && d >= time.Minute && d <= 7*24*time.Hour
+}
+
+func isPEM(s string) bool {
+	rest, certificates := []byte(s), 0
+	for {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return certificates > 0 && len(strings.TrimSpace(string(rest))) == 0
+		}
+		if _, err := x509.ParseCertificate(block.Bytes); err != nil || block.Type != "CERTIFICATE" {
+			return false
+		}
+		certificates++
+	}
+}
+
+func parseClassicSKU(s string) (classicSKU, bool) {
+	for _, sku := range []*regexp.Regexp{basicSKU, premiumSKU} {
+		if parts := sku.FindStringSubmatch(s); parts != nil {
+			return classicSKU{parts[1], parts[2], int(parts[3][0] - '0')}, true
+		}
+	}
+	return classicSKU{}, false
+}
+
+func oneOf(values ...string) func(string) bool {
+	return func(s string) bool { return slices.Contains(values, s) }
+}
+
+func between(least, most int) func(string) bool {
+	return func(s string) bool {
+		n, err := strconv.Atoi(s)
+		return err == nil && least <= n && n <= most
+	}
+}
+
+// list checks each part of a comma list.
+func list(ok func(string) bool) func(string) bool {
+	return func(s string) bool {
+		return !slices.ContainsFunc(strings.Split(s, ","), func(part string) bool { return !ok(strings.TrimSpace(part)) })
+	}
+}
