@@ -71,9 +71,7 @@ func (c *command) token(ctx context.Context) (bool, error) {
 	}
 	token, err := entra.Fetch(ctx, s, wire.NewTransport(s.Roots))
 	if err != nil {
-		// Entra's words, in case they echo what was sent to it.
-		text := fmt.Sprintf("no token from %s: %v\n  likely    %s", s.Authority, err, diagnose.Cause(err, diagnose.Facts{Settings: s}))
-		return false, errors.New(settings.Redact(text, s.ClientSecret))
+		return false, fmt.Errorf("no token from %s: %w\n  likely    %s", s.Authority, err, diagnose.Cause(err, diagnose.Facts{Settings: s}))
 	}
 	switch {
 	case c.raw:

@@ -15,12 +15,15 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prynai/prynai-mcp/smoke/internal/diagnose"
 	"github.com/prynai/prynai-mcp/smoke/internal/entra"
 	"github.com/prynai/prynai-mcp/smoke/internal/settings"
+	"github.com/prynai/prynai-mcp/smoke/internal/wire"
 )
 
 // Status is how a step went.
@@ -141,7 +144,7 @@ func (s *Suite) take(ctx context.Context, step step, grounded bool) Result {
 		return r
 	}
 	r.Status = Failed
-	r.Failure = &Failure{Expected: step.expect, Got: s.Redact(err.Error()), Cause: s.Redact(diagnose.Cause(err, s.facts()))}
+	r.Failure = &Failure{Expected: step.expect, Got: s.Redact(words(err)), Cause: s.Redact(diagnose.Cause(err, s.facts()))}
 	var m *mismatch
 	if errors.As(err, &m) {
 		if m.expected != "" {
@@ -152,7 +155,7 @@ func (s *Suite) take(ctx context.Context, step step, grounded bool) Result {
 		}
 	}
 	if stepCtx.Err() != nil && errors.Is(err, context.DeadlineExceeded) {
-		r.Failure.Got = fmt.Sprintf("nothing within %s (%s)", r.Duration.Round(time.Millisecond), s.Redact(err.Error()))
+		r.Failure.Got = fmt.Sprintf("nothing within %s (%s)", r.Duration.Round(time.Millisecond), r.Failure.Got)
 	}
 	return r
 }
@@ -168,6 +171,20 @@ func (s *Suite) facts() diagnose.Facts {
 
 // Build is the revision that answered, or "".
 func (s *Suite) Build() string { return s.build }
+
+// words is an error's text without what the layers of the MCP library put in
+// front of it.
+func words(err error) string {
+	text := err.Error()
+	var (
+		sending *url.Error
+		refusal *wire.Refusal
+	)
+	if errors.As(err, &sending) && errors.As(err, &refusal) {
+		text = strings.Replace(text, sending.Error(), refusal.Error(), 1)
+	}
+	return strings.NewReplacer("transport error: ", "", "failed to send request: ", "").Replace(text)
+}
 
 // mismatch is an answer that arrived and is not what it should be.
 type mismatch struct {

@@ -12,7 +12,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
@@ -48,7 +47,7 @@ func Fetch(ctx context.Context, s settings.Settings, rt http.RoundTripper) (Toke
 			}
 			return Token{Raw: settings.Secret(token.Token), Credential: c.name, Expires: token.ExpiresOn, Claims: claims}, nil
 		}
-		e := explain(c.name, err, sender.lastError())
+		e := explain(c.name, settings.Redact(err.Error(), s.ClientSecret), err, sender.lastError())
 		if c.required || refused(err) || ctx.Err() != nil {
 			return Token{}, e
 		}
@@ -163,19 +162,17 @@ func refused(err error) bool {
 
 var entraCode = regexp.MustCompile(`AADSTS\d+`)
 
-func explain(name string, err, network error) *Error {
-	e := &Error{Credential: name, Cause: network}
-	e.Message = firstLine(err.Error())
-	var failed *azidentity.AuthenticationFailedError
-	if errors.As(err, &failed) && failed.RawResponse != nil {
-		e.Message = fmt.Sprintf("Entra answered %d", failed.RawResponse.StatusCode)
-		if d := description(err.Error()); d != "" {
-			e.Message = d
+// explain makes one line of a failure; text is the error's, redacted.
+func explain(name, text string, err, network error) *Error {
+	e := &Error{Credential: name, Message: firstLine(text), Code: entraCode.FindString(text), Cause: network}
+	switch {
+	case refused(err):
+		if e.Message = description(text); e.Message == "" {
+			e.Message = "Entra refused, without words"
 		}
-	} else if network != nil {
+	case network != nil:
 		e.Message = firstLine(network.Error())
 	}
-	e.Code = entraCode.FindString(err.Error())
 	return e
 }
 

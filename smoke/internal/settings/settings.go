@@ -20,36 +20,6 @@ import (
 // DefaultAuthority is Entra's public cloud.
 const DefaultAuthority = "https://login.microsoftonline.com"
 
-// Secret is text that must not be printed; every format verb and encoder sees
-// the word "[redacted]" instead.
-type Secret string
-
-// Reveal returns the text itself, for the one place that has to send it.
-func (s Secret) Reveal() string { return string(s) }
-
-func (s Secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return "[redacted]"
-}
-
-// GoString keeps %#v from printing the text.
-func (s Secret) GoString() string { return s.String() }
-
-// MarshalText keeps encoders from printing the text.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// Redact takes secrets out of text that others wrote, should they echo one.
-func Redact(text string, secrets ...Secret) string {
-	for _, secret := range secrets {
-		if secret != "" {
-			text = strings.ReplaceAll(text, secret.Reveal(), secret.String())
-		}
-	}
-	return text
-}
-
 // Settings are the smoke client's inputs, checked.
 type Settings struct {
 	Endpoint *url.URL // PRYNAI_MCP_URL, ending in /mcp
@@ -109,7 +79,9 @@ func Parse(lookup func(string) string, need Need) (Settings, error) {
 
 	s.AuthRequired = true
 	if v := get("AUTH_REQUIRED"); v != "" {
-		if s.AuthRequired, err = strconv.ParseBool(v); err != nil {
+		if required, err := strconv.ParseBool(v); err == nil {
+			s.AuthRequired = required
+		} else {
 			fail("AUTH_REQUIRED", "is %q, want true or false", v)
 		}
 	}

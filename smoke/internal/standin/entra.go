@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"time"
 
@@ -24,7 +23,7 @@ func NewEntra(t Test) *Entra {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{tenant}/v2.0/.well-known/openid-configuration", e.discovery)
 	mux.HandleFunc("POST /{tenant}/oauth2/v2.0/token", e.issue)
-	server := httptest.NewTLSServer(mux)
+	server := startTLS(mux)
 	t.Cleanup(server.Close)
 	e.URL, e.CA = server.URL, certificatePEM(server)
 	return e

@@ -3,7 +3,6 @@ package standin
 import (
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -54,7 +53,7 @@ func NewServer(t Test, entra *Entra) *Server {
 	})
 	mux.HandleFunc("GET /.well-known/oauth-protected-resource/mcp", s.metadata)
 	mux.Handle("/mcp", s.authenticate(http.HandlerFunc(s.serveMCP)))
-	ts := httptest.NewTLSServer(s.edge(mux))
+	ts := startTLS(s.edge(mux))
 	t.Cleanup(func() { close(s.ending); ts.CloseClientConnections(); ts.Close() })
 	s.base, s.URL, s.CA = ts.URL, ts.URL+"/mcp", certificatePEM(ts)
 	return s

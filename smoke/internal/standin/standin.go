@@ -10,6 +10,9 @@ package standin
 
 import (
 	"encoding/pem"
+	"io"
+	"log"
+	"net/http"
 	"net/http/httptest"
 	"sync"
 )
@@ -52,6 +55,14 @@ func (f *faults) broken(name string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.set[name]
+}
+
+// startTLS starts a server that keeps quiet about clients that hang up.
+func startTLS(h http.Handler) *httptest.Server {
+	s := httptest.NewUnstartedServer(h)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	return s
 }
 
 // certificatePEM is the authority that a client has to trust for s. Every
