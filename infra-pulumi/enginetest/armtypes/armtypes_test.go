@@ -33,7 +33,7 @@ func TestCheck(t *testing.T) {
 		{"plain secret", app, "2025-01-01", `{"name":"a-b","location":"x","properties":{"configuration":{"secrets":[{"name":"x","value":"clear"}]}}}`, "properties.configuration.secrets[0].value: is sensitive but not marked as a secret"},
 		{"read-only", app, "2025-01-01", `{"name":"a-b","location":"x","properties":{"latestRevisionName":"x"}}`, "is read-only"},
 		{"text for a number", app, "2025-01-01", `{"name":"a-b","location":"x","properties":{"template":{"scale":{"maxReplicas":"3"}}}}`, "want a number, got string"},
-		{"fraction for an integer", app, "2025-01-01", `{"name":"a-b","location":"x","properties":{"template":{"scale":{"maxReplicas":1.5}}}}`, "want an integer, got 1.5"},
+		{"half a core", app, "2025-01-01", `{"name":"a-b","location":"x","properties":{"template":{"containers":[{"resources":{"cpu":0.5}}]}}}`, ""},
 		{"above a described maximum", app, "2025-01-01", `{"name":"a-b","location":"x","properties":{"template":{"containers":[{"probes":[{"failureThreshold":30,"httpGet":{"port":8000}}]}]}}}`, "30 is more than the maximum 10"},
 		{"below a described range", app, "2025-01-01", `{"name":"a-b","location":"x","properties":{"template":{"containers":[{"probes":[{"httpGet":{"port":0}}]}]}}}`, "0 is less than the minimum 1"},
 		{"closed enumeration", app, "2025-01-01", `{"name":"a-b","location":"x","properties":{"template":{"containers":"none"}}}`, "want an array"},

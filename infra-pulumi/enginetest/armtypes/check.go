@@ -62,7 +62,7 @@ func (c *checker) value(path string, t *typ, v any, secret bool) {
 			c.add(path, "want a boolean, got %T", v)
 		}
 	case "IntegerType":
-		c.integer(path, t, v)
+		c.number(path, t, v)
 	case "ArrayType":
 		items, ok := v.([]any)
 		if !ok {
@@ -103,13 +103,12 @@ func (c *checker) text(path string, t *typ, v any, secret bool) {
 	}
 }
 
-func (c *checker) integer(path string, t *typ, v any) {
+// number takes fractions too: the format has no other type for 0.5 cores.
+func (c *checker) number(path string, t *typ, v any) {
 	n, ok := v.(float64)
 	switch {
 	case !ok:
 		c.add(path, "want a number, got %T", v)
-	case n != float64(int64(n)):
-		c.add(path, "want an integer, got %v", n)
 	case t.MinValue != nil && n < *t.MinValue:
 		c.add(path, "%v is less than the minimum %v", n, *t.MinValue)
 	case t.MaxValue != nil && n > *t.MaxValue:
@@ -179,16 +178,16 @@ func (c *checker) described(path, description string, v any) {
 	if m := between.FindStringSubmatch(description); m != nil {
 		least, most = m[:2], []string{m[0], m[2]}
 	}
-	if least != nil && n < number(least[1]) {
+	if least != nil && n < parse(least[1]) {
 		c.add(path, "%v is less than the minimum %s", n, least[1])
 	}
-	if most != nil && n > number(most[1]) {
+	if most != nil && n > parse(most[1]) {
 		c.add(path, "%v is more than the maximum %s", n, most[1])
 	}
 }
 
-// number reads digits that a pattern matched.
-func number(digits string) float64 {
+// parse reads digits that a pattern matched.
+func parse(digits string) float64 {
 	n, err := strconv.ParseFloat(digits, 64)
 	if err != nil {
 		panic(err)

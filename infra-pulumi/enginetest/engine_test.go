@@ -1,0 +1,195 @@
+package enginetest
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prynai/prynai-mcp/infra-pulumi/enginetest/armtypes"
+	"github.com/prynai/prynai-mcp/infra-pulumi/enginetest/pulumicli"
+	"github.com/prynai/prynai-mcp/infra-pulumi/enginetest/standin"
+	"github.com/prynai/prynai-mcp/infra-pulumi/image/registrytest"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// sharedTypes holds Azure's types, where this repository has them beside it.
+const sharedTypes = "../../../shared/azure-types"
+
+const project = "prynai-mcp" // as Pulumi.yaml has it
+
+// configuration is the least that a stack needs.
+var configuration = map[string]string{
+	"azure-native:location": "westeurope",
+	"entra:tenantId":        "11111111-1111-1111-1111-111111111111",
+	"entra:serverAppId":     "22222222-2222-2222-2222-222222222222",
+}
+
+// engine is a pulumi command with a pretend Azure, a registry and a backend of its own.
+type engine struct {
+	cli      *pulumicli.CLI
+	cloud    *standin.Cloud
+	registry *registrytest.Server
+	backend  string // folder with the state
+	env      map[string]string
+	begun    time.Time
+}
+
+func newEngine(t *testing.T) *engine {
+	t.Helper()
+	if os.Getenv("PRYNAI_ENGINE") != "1" {
+		t.Skip("SKIPPED: the tests with the real Pulumi engine run with PRYNAI_ENGINE=1, as `go tool task engine` sets it")
+	}
+	cli, err := pulumicli.Find(t.Context(), os.Stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A token as long as the ones that the cloud gives, which it checks itself.
+	registry := registrytest.New(t, registrytest.Options{AzureToken: standin.Token})
+	cloud := standin.New(standin.Options{Types: azureTypes(t), LoginServer: registry.Host})
+	server, err := cloud.Serve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+		if types := cloud.Unchecked(); len(types) > 0 {
+			t.Logf("NOT CHECKED against Azure's types, which do not have them: %s", strings.Join(types, ", "))
+		}
+	})
+	dir := t.TempDir()
+	e := &engine{cli: cli, cloud: cloud, registry: registry, backend: filepath.Join(dir, "state"), begun: time.Now()}
+	if err := os.Mkdir(e.backend, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	e.env = map[string]string{
+		"PULUMI_BACKEND_URL":       "file://" + filepath.ToSlash(e.backend),
+		"PULUMI_HOME":              filepath.Join(dir, "home"),
+		"PULUMI_CONFIG_PASSPHRASE": "a passphrase for tests",
+		"PULUMI_SKIP_UPDATE_CHECK": "true",
+	}
+	maps.Copy(e.env, server.Env())
+	return e
+}
+
+// azureTypes are nil where the folder is missing, which is said.
+func azureTypes(t *testing.T) *armtypes.Set {
+	t.Helper()
+	types, err := armtypes.Load(os.DirFS(sharedTypes))
+	if os.IsNotExist(err) {
+		t.Logf("NOT CHECKED against Azure's types: %s is not there", sharedTypes)
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return types
+}
+
+// stack makes a stack with the least configuration, which runs program in this process.
+func (e *engine) stack(t *testing.T, program pulumi.RunFunc) auto.Stack {
+	t.Helper()
+	s, err := auto.UpsertStackInlineSource(t.Context(), "test", project, program,
+		auto.Pulumi(e.cli.Command),
+		auto.PulumiHome(e.env["PULUMI_HOME"]),
+		auto.EnvVars(e.env),
+		auto.Project(workspace.Project{
+			Name:    tokens.PackageName(project),
+			Runtime: workspace.NewProjectRuntimeInfo("go", nil),
+			Backend: &workspace.ProjectBackend{URL: e.env["PULUMI_BACKEND_URL"]},
+		}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := auto.ConfigMap{}
+	for key, value := range configuration {
+		config[key] = auto.ConfigValue{Value: value}
+	}
+	if err := s.SetAllConfig(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// step tells how long a step took, the first one from the start of the engine.
+func (e *engine) step(t *testing.T, name string) {
+	t.Helper()
+	t.Logf("%-60s %6.1f s", name, time.Since(e.begun).Seconds())
+	e.begun = time.Now()
+}
+
+// pushes counts the images that the registry got since the last call, and all requests.
+func (e *engine) pushes() (images, requests int) {
+	all := e.registry.Requests()
+	for _, r := range all {
+		if strings.HasPrefix(r, "PUT /v2/") && strings.Contains(r, "/manifests/") {
+			images++
+		}
+	}
+	return images, len(all)
+}
+
+// noSecrets looks through everything that the engine wrote for secrets of the cloud.
+func (e *engine) noSecrets(t *testing.T) {
+	t.Helper()
+	files := 0
+	err := filepath.WalkDir(e.backend, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		files++
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for _, secret := range e.cloud.Secrets() {
+			if strings.Contains(string(content), recognizable(secret)) {
+				t.Errorf("%s has a secret in plain text", path)
+			}
+		}
+		return nil
+	})
+	if err != nil || files == 0 {
+		t.Errorf("%d files of state, %v", files, err)
+	}
+}
+
+// recognizable is the longest part of a secret that no encoding changes.
+func recognizable(secret string) string {
+	longest := ""
+	for _, part := range strings.FieldsFunc(secret, func(r rune) bool { return strings.ContainsRune("+/=", r) }) {
+		if len(part) > len(longest) {
+			longest = part
+		}
+	}
+	return longest
+}
+
+// changes is a summary of operations as one line, without what stayed the same.
+func changes[K ~string](summary map[K]int) string {
+	out := map[string]int{}
+	for op, n := range summary {
+		if op != "same" {
+			out[string(op)] = n
+		}
+	}
+	return fmt.Sprint(out)
+}
+
+// set configures one value.
+func set(ctx context.Context, t *testing.T, s auto.Stack, key, value string) {
+	t.Helper()
+	if err := s.SetConfig(ctx, key, auto.ConfigValue{Value: value}); err != nil {
+		t.Fatal(err)
+	}
+}
