@@ -274,21 +274,38 @@ func TestKeysOfOneCommandShareASlot(t *testing.T) {
 }
 
 func TestPassingReplies(t *testing.T) {
-	server := redistest.Embedded(t)
-	client := open(t, "redis://"+server.Addr())
-	within(t, 5*time.Second, "first contact", client.healthy)
 	for reply, want := range map[string]bool{
 		"LOADING Redis is loading the dataset in memory":          true,
 		"OOM command not allowed when used memory > 'maxmemory'.": true,
 		"READONLY You can't write against a read only replica.":   true,
 		"WRONGTYPE Operation against a key":                       false,
 		"ERR unknown command":                                     false,
+		"":                                                        false,
 	} {
-		server.SetError(reply)
-		_, err := get(t.Context(), client, "k")
-		if errors.Is(err, ErrUnavailable) != want {
-			t.Errorf("%s: got %v, want unavailable: %v", reply, err, want)
+		if got := passing(reply); got != want {
+			t.Errorf("%s: got %v", reply, got)
 		}
+	}
+}
+
+func TestErrorsOfReplies(t *testing.T) {
+	server := redistest.Embedded(t)
+	client := open(t, "redis://"+server.Addr())
+	within(t, 5*time.Second, "first contact", client.healthy)
+
+	if err := set(t.Context(), client, "k", "v"); err != nil {
+		t.Fatal(err)
+	}
+	err := client.Do(t.Context(), client.B().Lpush().Key("k").Element("v").Build()).Error()
+	if _, ok := rueidis.IsRedisErr(err); !ok || errors.Is(err, ErrUnavailable) {
+		t.Errorf("a fault of the command got %v", err)
+	}
+	if _, err := get(t.Context(), client, "nothing"); !rueidis.IsRedisNil(err) {
+		t.Errorf("a missing key got %v", err)
+	}
+	server.SetError("LOADING Redis is loading the dataset in memory")
+	if _, err := get(t.Context(), client, "k"); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("a loading server got %v", err)
 	}
 	server.SetError("")
 
