@@ -51,7 +51,7 @@ func (c *command) smoke(ctx context.Context) (bool, error) {
 	suite := &check.Suite{Settings: s, Transport: wire.NewTransport(s.Roots), ExpectBuild: c.expectBuild, Announce: announce}
 	run := report.Run{URL: s.Endpoint.String()}
 	start := time.Now()
-	suite.Run(ctx, func(r check.Result) { run.Results = append(run.Results, r) })
+	suite.Prove(ctx, func(r check.Result) { run.Results = append(run.Results, r) })
 	run.Duration, run.Build = time.Since(start), suite.Build()
 	write := report.Table
 	if c.json {

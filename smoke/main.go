@@ -31,6 +31,7 @@ const usage = `smoke proves a running PrynAI MCP server from the outside.
 Usage:
   smoke [flags]          run every check; exit code 0 only if all held
   smoke token [flags]    get a token and show what it says
+  smoke doctor [flags]   go through a setup that does not work; say what to change
 
 Flags:
 `
@@ -86,6 +87,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		flags.BoolVar(&c.json, "json", false, "write the claims as JSON")
 		flags.BoolVar(&c.raw, "raw", false, "write the token itself and nothing else; it is a secret")
 		action = c.token
+	case "doctor":
+		action = c.doctor
 	case "help":
 		flags.SetOutput(stdout)
 		flags.Usage()

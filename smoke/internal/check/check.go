@@ -1,9 +1,10 @@
 // Package check proves a running server: it walks through everything a client
 // uses and says for each step whether it held.
 //
-// The steps are a list ([Suite.steps]) in the order in which they run. A step
-// whose groundwork failed is skipped, all others run, so that one report shows
-// all there is to fix.
+// There are two lists of steps, each in the order in which it runs: what a
+// release has to show ([Suite.Prove]), and what a person goes through whose
+// setup does not work ([Suite.Examine]). A step whose groundwork failed is
+// skipped, all others run, so that one report shows all there is to fix.
 //
 // Trust boundary: what the server says ends up in results. It is cut to size
 // where it enters, and a [Suite.Redact] function takes secrets out, should the
@@ -71,9 +72,10 @@ type Suite struct {
 	Announce func(line string)
 
 	// What earlier steps leave for later ones.
-	token entra.Token
-	plain *connection
-	build string
+	token    entra.Token
+	metadata metadata
+	plain    *connection
+	build    string
 }
 
 // step is one thing to prove.
@@ -84,8 +86,10 @@ type step struct {
 	run    func(context.Context) (detail string, err error)
 }
 
-func (s *Suite) steps() []step {
-	steps := []step{
+// Prove checks everything that a server of this kind offers, and calls done
+// after each step.
+func (s *Suite) Prove(ctx context.Context, done func(Result)) {
+	s.run(ctx, done, []step{
 		{"health", "", `200 {"status":"ok","redis":true} from /healthz`, s.health},
 		{"ready", "", "200 from /readyz", s.ready},
 		{"token", "", "an access token from Entra", s.fetchToken},
@@ -103,18 +107,31 @@ func (s *Suite) steps() []step {
 		{"subscription", "session", "an update of prynai://counter on the session's GET stream", s.subscription},
 		{"end", "session", "DELETE to end the session, and 404 for it from then on", s.endSession},
 		{"stateless", "token", "an answer in protocol version " + statelessEra + ", without a session", s.stateless},
-	}
-	if !s.Settings.AuthRequired {
-		steps[2].run = func(context.Context) (string, error) { return "none: AUTH_REQUIRED=false", nil }
-	}
-	return steps
+	})
 }
 
-// Run takes all steps and calls done after each.
-func (s *Suite) Run(ctx context.Context, done func(Result)) {
+// Examine goes the way of a request from the outside in, and calls done after
+// each step.
+func (s *Suite) Examine(ctx context.Context, done func(Result)) {
+	s.run(ctx, done, []step{
+		{"DNS", "", "an address for the server's name", s.lookup},
+		{"TLS", "DNS", "a connection, with a certificate that this machine trusts", s.handshake},
+		{"health", "TLS", `200 {"status":"ok","redis":true} from /healthz`, s.health},
+		{"readiness", "TLS", "200 from /readyz", s.ready},
+		{"metadata", "TLS", "the resource metadata that OAuth clients start from", s.readMetadata},
+		{"token", "", "an access token from Entra", s.fetchToken},
+		{"claims", "token", "a token that this server accepts", s.compareClaims},
+		{"session", "token", "an MCP session in protocol version " + sessionEra, s.openSession},
+		{"tool call", "session", "add(7, 8) = 15", s.add},
+		{"stream", "session", "progress that arrives while the tool is at work", s.liveStream},
+		{"updates", "session", "an update of prynai://counter on the session's GET stream", s.subscription},
+	})
+}
+
+func (s *Suite) run(ctx context.Context, done func(Result), steps []step) {
 	defer s.close()
 	held := map[string]bool{"": true}
-	for _, step := range s.steps() {
+	for _, step := range steps {
 		r := s.take(ctx, step, held[step.needs])
 		held[step.name] = r.Status == OK
 		done(r)

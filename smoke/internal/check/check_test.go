@@ -41,7 +41,7 @@ func (w *world) run(t *testing.T, ctx context.Context) (results []check.Result, 
 	t.Cleanup(tr.CloseIdleConnections)
 	w.suite.Settings, w.suite.Transport = s, tr
 	w.suite.Announce = func(line string) { lines = append(lines, line) }
-	w.suite.Run(ctx, func(r check.Result) { results = append(results, r) })
+	w.suite.Prove(ctx, func(r check.Result) { results = append(results, r) })
 	return results, lines
 }
 

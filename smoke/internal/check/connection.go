@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/mark3labs/mcp-go/client"
 	"github.com/mark3labs/mcp-go/client/transport"
@@ -74,8 +75,13 @@ func (s *Suite) close() {
 // inbox keeps the notifications of a connection in order of arrival.
 type inbox struct {
 	mu      sync.Mutex
-	all     []mcp.JSONRPCNotification
+	all     []notification
 	arrival chan struct{} // closed and replaced at each arrival
+}
+
+type notification struct {
+	mcp.JSONRPCNotification
+	at time.Time
 }
 
 func newInbox() *inbox { return &inbox{arrival: make(chan struct{})} }
@@ -83,27 +89,33 @@ func newInbox() *inbox { return &inbox{arrival: make(chan struct{})} }
 func (b *inbox) put(n mcp.JSONRPCNotification) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.all = append(b.all, n)
+	b.all = append(b.all, notification{n, time.Now()})
 	close(b.arrival)
 	b.arrival = make(chan struct{})
 }
 
-// take empties the inbox and returns what was in it with this method.
-func (b *inbox) take(method string) []mcp.JSONRPCNotification {
+// clear empties the inbox.
+func (b *inbox) clear() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var found []mcp.JSONRPCNotification
+	b.all = nil
+}
+
+// with returns the notifications of one method.
+func (b *inbox) with(method string) []notification {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var found []notification
 	for _, n := range b.all {
 		if n.Method == method {
 			found = append(found, n)
 		}
 	}
-	b.all = nil
 	return found
 }
 
 // await waits for a notification that matches.
-func (b *inbox) await(ctx context.Context, matches func(mcp.JSONRPCNotification) bool) error {
+func (b *inbox) await(ctx context.Context, matches func(notification) bool) error {
 	for seen := 0; ; {
 		b.mu.Lock()
 		for ; seen < len(b.all); seen++ {

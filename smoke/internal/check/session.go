@@ -66,7 +66,7 @@ func (s *Suite) subscription(ctx context.Context) (_ string, err error) {
 	if _, err := s.bump(ctx); err != nil {
 		return "", err
 	}
-	err = c.inbox.await(ctx, func(n mcp.JSONRPCNotification) bool {
+	err = c.inbox.await(ctx, func(n notification) bool {
 		return n.Method == mcp.MethodNotificationResourceUpdated && n.Params.AdditionalFields["uri"] == counterURI
 	})
 	if err != nil {

@@ -78,40 +78,49 @@ func (c *connection) readStatus(ctx context.Context) error {
 }
 
 func (s *Suite) progress(ctx context.Context) (string, error) {
-	const steps = 3
+	came, err := s.longTask(ctx, 3)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d notifications", len(came)), nil
+}
+
+// longTask calls long_task and returns the progress that came before its
+// answer, which must be complete and in order.
+func (s *Suite) longTask(ctx context.Context, steps int) ([]notification, error) {
 	const token = "smoke-progress"
-	s.plain.inbox.take("")
+	s.plain.inbox.clear()
 	request := toolCall("long_task", map[string]any{"steps": steps})
 	request.Params.Meta = &mcp.Meta{ProgressToken: token}
 	if _, err := s.plain.call(ctx, request); err != nil {
-		return "", err
+		return nil, err
 	}
-	var came []string
-	last := 0.0
-	for _, n := range s.plain.inbox.take("notifications/progress") {
-		fields := n.Params.AdditionalFields
-		progress, _ := fields["progress"].(float64)
-		if fields["progressToken"] != token || progress <= last {
-			return "", &mismatch{got: fmt.Sprintf("a notification with token %v and progress %v after %v", fields["progressToken"], fields["progress"], last)}
-		}
-		last = progress
-		came = append(came, fmt.Sprint(fields["message"]))
-	}
-	var want []string
+	came := s.plain.inbox.with("notifications/progress")
+	var want, got []string
 	for i := range steps {
 		want = append(want, fmt.Sprintf("step %d/%d", i+1, steps))
 	}
-	if !slices.Equal(came, want) {
-		return "", &mismatch{
-			expected: strings.Join(want, ", "), got: "[" + excerpt([]byte(strings.Join(came, ", "))) + "]",
+	last := 0.0
+	for _, n := range came {
+		fields := n.Params.AdditionalFields
+		progress, _ := fields["progress"].(float64)
+		if fields["progressToken"] != token || progress <= last {
+			return nil, &mismatch{got: fmt.Sprintf("a notification with token %v and progress %v after %v", fields["progressToken"], fields["progress"], last)}
+		}
+		last = progress
+		got = append(got, fmt.Sprint(fields["message"]))
+	}
+	if !slices.Equal(got, want) {
+		return nil, &mismatch{
+			expected: strings.Join(want, ", "), got: "[" + excerpt([]byte(strings.Join(got, ", "))) + "]",
 			cause: "notifications are lost or leave on another stream than their call's"}
 	}
-	return strings.Join(came, ", "), nil
+	return came, nil
 }
 
 func (s *Suite) log(ctx context.Context) (string, error) {
 	const message = "smoke"
-	s.plain.inbox.take("")
+	s.plain.inbox.clear()
 	text, err := s.plain.callForText(ctx, "echo", map[string]any{"message": message})
 	if err != nil {
 		return "", err
@@ -120,7 +129,7 @@ func (s *Suite) log(ctx context.Context) (string, error) {
 		return "", &mismatch{expected: "echo to answer " + strconv.Quote(message), got: strconv.Quote(excerpt([]byte(text)))}
 	}
 	var came []string
-	for _, n := range s.plain.inbox.take("notifications/message") {
+	for _, n := range s.plain.inbox.with("notifications/message") {
 		data, _ := n.Params.AdditionalFields["data"].(string)
 		if data == "echo called: "+message {
 			return "", nil

@@ -129,7 +129,7 @@ func (x *exchange) send(message []byte) {
 		x.started = true
 		x.w.Header().Set("Content-Type", "text/event-stream")
 	}
-	writeEvent(x.w, message)
+	writeEvent(x.w, message, !x.server.broken("buffered"))
 }
 
 // pump forwards notifications until stop is closed and none is left.
@@ -157,9 +157,11 @@ func (x *exchange) notify(n mcp.JSONRPCNotification) {
 	}
 }
 
-func writeEvent(w http.ResponseWriter, message []byte) {
+func writeEvent(w http.ResponseWriter, message []byte, flush bool) {
 	_, _ = fmt.Fprintf(w, "event: message\ndata: %s\n\n", message)
-	_ = http.NewResponseController(w).Flush()
+	if flush {
+		_ = http.NewResponseController(w).Flush()
+	}
 }
 
 type exchangeKey struct{}
@@ -247,7 +249,7 @@ func (s *Server) listen(w http.ResponseWriter, r *http.Request, session *session
 	for {
 		select {
 		case update := <-session.updates:
-			writeEvent(w, update)
+			writeEvent(w, update, true)
 		case <-r.Context().Done():
 			return
 		case <-s.ending:

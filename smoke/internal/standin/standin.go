@@ -51,6 +51,13 @@ func (f *faults) Break(names ...string) {
 	}
 }
 
+// Mend turns all faults off.
+func (f *faults) Mend() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.set = nil
+}
+
 func (f *faults) broken(name string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
