@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"sync"
@@ -36,10 +37,10 @@ type Token struct {
 
 // Fetch gets a token for the scope of s over rt.
 func Fetch(ctx context.Context, s settings.Settings, rt http.RoundTripper) (Token, error) {
-	sender := &sender{client: &http.Client{Transport: rt, Timeout: 20 * time.Second}}
 	var failures []string
-	for _, c := range credentials(s, sender) {
-		token, err := c.get(ctx, s.Scope())
+	for _, c := range credentials(s) {
+		sender := &sender{client: &http.Client{Transport: rt, Timeout: 20 * time.Second}}
+		token, err := c.get(ctx, s.Scope(), sender)
 		if err == nil {
 			claims, err := ReadClaims(token.Token)
 			if err != nil {
@@ -47,15 +48,16 @@ func Fetch(ctx context.Context, s settings.Settings, rt http.RoundTripper) (Toke
 			}
 			return Token{Raw: settings.Secret(token.Token), Credential: c.name, Expires: token.ExpiresOn, Claims: claims}, nil
 		}
-		e := explain(c.name, settings.Redact(err.Error(), s.ClientSecret), err, sender.lastError())
-		if c.required || refused(err) || ctx.Err() != nil {
+		network := sender.lastError()
+		e := explain(c.name, settings.Redact(err.Error(), s.ClientSecret), err, network)
+		if c.sole || refused(err) || network != nil && !c.probed || ctx.Err() != nil {
 			return Token{}, e
 		}
-		failures = append(failures, e.Message)
+		failures = append(failures, e.Error())
 	}
 	return Token{}, &Error{
 		Credential: "none",
-		Message:    "this environment has no credential: " + strings.Join(failures, "; "),
+		Message:    "this environment has no credential (" + strings.Join(failures, "; ") + ")",
 	}
 }
 
@@ -71,62 +73,67 @@ func (e *Error) Error() string { return e.Credential + ": " + e.Message }
 
 func (e *Error) Unwrap() error { return e.Cause }
 
+// credential is one way to identify this client to Entra.
 type credential struct {
-	name     string
-	required bool // its failure ends the search
-	limit    time.Duration
-	make     func() (azcore.TokenCredential, error)
+	name   string
+	sole   bool // there is no other
+	probed bool // whether it is there shows only in whether somebody answers
+	limit  time.Duration
+	make   func(policy.ClientOptions) (azcore.TokenCredential, error)
 }
 
-func (c credential) get(ctx context.Context, scope string) (azcore.AccessToken, error) {
+func (c credential) get(ctx context.Context, scope string, sender *sender) (azcore.AccessToken, error) {
 	if c.limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.limit)
 		defer cancel()
 	}
-	credential, err := c.make()
+	credential, err := c.make(policy.ClientOptions{
+		Transport: sender,
+		// One more try for a dropped connection. The library's own three, with
+		// growing pauses, would use up the time that the whole run has.
+		Retry: policy.RetryOptions{MaxRetries: 1, RetryDelay: 300 * time.Millisecond, MaxRetryDelay: time.Second},
+	})
 	if err != nil {
 		return azcore.AccessToken{}, err
 	}
 	return credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{scope}})
 }
 
-func credentials(s settings.Settings, sender *sender) []credential {
-	options := policy.ClientOptions{
-		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: s.Authority + "/"},
-		Transport: sender,
-		// One more try for a dropped connection. The library's own three, with
-		// growing pauses, would use up the time that the whole run has.
-		Retry: policy.RetryOptions{MaxRetries: 1, RetryDelay: 300 * time.Millisecond, MaxRetryDelay: time.Second},
-	}
+// credentials lists what is tried, in order.
+func credentials(s settings.Settings) []credential {
+	authority := cloud.Configuration{ActiveDirectoryAuthorityHost: s.Authority + "/"}
 	// Instance discovery asks Microsoft whether the authority is one of its
 	// own, which an authority of somebody else's never is.
-	private := s.CustomAuthority()
+	foreign := s.CustomAuthority()
 	if s.ClientSecret != "" {
-		return []credential{{name: "client secret", required: true, make: func() (azcore.TokenCredential, error) {
+		return []credential{{name: "client secret", sole: true, make: func(o policy.ClientOptions) (azcore.TokenCredential, error) {
+			o.Cloud = authority
 			return azidentity.NewClientSecretCredential(s.TenantID, s.ClientID, s.ClientSecret.Reveal(),
-				&azidentity.ClientSecretCredentialOptions{ClientOptions: options, DisableInstanceDiscovery: private})
+				&azidentity.ClientSecretCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: foreign})
 		}}}
 	}
 	return []credential{
-		{name: "AZURE_ variables", make: func() (azcore.TokenCredential, error) {
+		{name: "AZURE_ variables", make: func(o policy.ClientOptions) (azcore.TokenCredential, error) {
+			o.Cloud = authority
 			return azidentity.NewEnvironmentCredential(
-				&azidentity.EnvironmentCredentialOptions{ClientOptions: options, DisableInstanceDiscovery: private})
+				&azidentity.EnvironmentCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: foreign})
 		}},
-		{name: "workload identity", make: func() (azcore.TokenCredential, error) {
+		{name: "workload identity", make: func(o policy.ClientOptions) (azcore.TokenCredential, error) {
+			o.Cloud = authority
 			return azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{
-				ClientOptions: options, DisableInstanceDiscovery: private, ClientID: s.ClientID, TenantID: s.TenantID})
+				ClientOptions: o, DisableInstanceDiscovery: foreign, ClientID: s.ClientID, TenantID: s.TenantID})
 		}},
 		// Outside Azure nobody answers at the metadata address; that has to be
 		// found out quickly.
-		{name: "managed identity", limit: 3 * time.Second, make: func() (azcore.TokenCredential, error) {
-			o := &azidentity.ManagedIdentityCredentialOptions{ClientOptions: options}
+		{name: "managed identity", probed: true, limit: 3 * time.Second, make: func(o policy.ClientOptions) (azcore.TokenCredential, error) {
+			options := &azidentity.ManagedIdentityCredentialOptions{ClientOptions: o}
 			if s.ClientID != "" {
-				o.ID = azidentity.ClientID(s.ClientID)
+				options.ID = azidentity.ClientID(s.ClientID)
 			}
-			return azidentity.NewManagedIdentityCredential(o)
+			return azidentity.NewManagedIdentityCredential(options)
 		}},
-		{name: "Azure CLI", make: func() (azcore.TokenCredential, error) {
+		{name: "Azure CLI", make: func(policy.ClientOptions) (azcore.TokenCredential, error) {
 			return azidentity.NewAzureCLICredential(&azidentity.AzureCLICredentialOptions{TenantID: s.TenantID})
 		}},
 	}
@@ -171,9 +178,21 @@ func explain(name, text string, err, network error) *Error {
 			e.Message = "Entra refused, without words"
 		}
 	case network != nil:
-		e.Message = firstLine(network.Error())
+		e.Message = firstLine(withoutURL(network))
 	}
 	return e
+}
+
+// withoutURL shortens an HTTP client's error to the host and what happened.
+func withoutURL(err error) string {
+	var sending *url.Error
+	if !errors.As(err, &sending) {
+		return err.Error()
+	}
+	if u, parseErr := url.Parse(sending.URL); parseErr == nil {
+		return u.Host + ": " + sending.Err.Error()
+	}
+	return sending.Err.Error()
 }
 
 // description finds Entra's error_description in the library's error, which

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -24,7 +25,10 @@ func withoutCredentials(t *testing.T) {
 		"AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST", "IDENTITY_ENDPOINT", "IDENTITY_HEADER", "MSI_ENDPOINT", "MSI_SECRET", "IMDS_ENDPOINT",
 		"PATH", // no Azure CLI
 	} {
-		t.Setenv(name, "")
+		t.Setenv(name, "") // to have it restored
+		if err := os.Unsetenv(name); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -108,10 +112,24 @@ func TestNoCredentialNamesEachThatWasTried(t *testing.T) {
 	if !errors.As(err, &failed) || failed.Credential != "none" {
 		t.Fatalf("%v", err)
 	}
-	for _, want := range []string{"AZURE_TENANT_ID", "federated token", "unreachable", "Azure CLI"} {
+	for _, want := range []string{"AZURE_ variables: ", "workload identity: ", "managed identity: 169.254.169.254: network is unreachable", "Azure CLI: "} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in %v", want, err)
 		}
+	}
+}
+
+// TestUnreachableIsNotAbsent: a credential that is there and cannot reach Entra
+// is the problem to report, not a reason to look for others.
+func TestUnreachableIsNotAbsent(t *testing.T) {
+	_, s, _ := setup(t, "")
+	t.Setenv("AZURE_TENANT_ID", standin.TenantID)
+	t.Setenv("AZURE_CLIENT_ID", standin.ClientID)
+	t.Setenv("AZURE_CLIENT_SECRET", standin.ClientSecret)
+	_, err := entra.Fetch(t.Context(), s, unreachable{})
+	var failed *entra.Error
+	if !errors.As(err, &failed) || failed.Credential != "AZURE_ variables" || failed.Cause == nil {
+		t.Errorf("%v", err)
 	}
 }
 
