@@ -93,7 +93,7 @@ func TestFaults(t *testing.T) {
 		{name: "no healthy replica", server: "gateway", failed: everything, got: "502", cause: "no healthy replica"},
 		{name: "another program", server: "website", failed: []string{"health", "session", "stateless"}, got: "It works!", cause: "another program answers"},
 		{name: "redirect", server: "redirect", failed: everything, got: "301", cause: "https://elsewhere.example/mcp"},
-		{name: "host not allowed", server: "wrong-host", failed: everything, got: "421", cause: "server:allowedHosts"},
+		{name: "host not allowed", server: "wrong-host", failed: everything, got: "403", cause: "server:allowedHosts"},
 		{name: "not acceptable", server: "not-acceptable", failed: behindToken, got: "406", cause: "Not Acceptable"},
 		{name: "too many requests", server: "busy", failed: behindToken, got: "429", cause: "try again in 7 s"},
 		{name: "server failure that echoes the token", server: "echo-token", failed: behindToken, got: "cannot take [redacted]", cause: "the server failed"},

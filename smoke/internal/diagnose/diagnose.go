@@ -14,6 +14,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/prynai/prynai-mcp/smoke/internal/entra"
@@ -88,7 +89,7 @@ func ofNetwork(err error, facts Facts) string {
 func ofRefusal(r *wire.Refusal, facts Facts) string {
 	switch r.Status {
 	case http.StatusUnauthorized:
-		return unauthorized(facts)
+		return unauthorized(r, facts)
 	case http.StatusForbidden:
 		return forbidden(r, facts)
 	case http.StatusNotFound:
@@ -103,8 +104,6 @@ func ofRefusal(r *wire.Refusal, facts Facts) string {
 			return "the port speaks HTTPS, the address says http://"
 		}
 		return "the server found the request malformed: a proxy on the way removes headers, or client and server are of different versions"
-	case http.StatusMisdirectedRequest:
-		return "the server does not answer to this host name: set server:publicUrl (PUBLIC_URL) or add the name to server:allowedHosts (ALLOWED_HOSTS)"
 	case http.StatusTooManyRequests:
 		return "too many requests" + retry(r)
 	case http.StatusBadGateway, http.StatusGatewayTimeout:
@@ -128,26 +127,37 @@ func retry(r *wire.Refusal) string {
 	return " (it asks to try again in " + r.RetryAfter + " s)"
 }
 
-func unauthorized(facts Facts) string {
+func unauthorized(r *wire.Refusal, facts Facts) string {
 	c := facts.Claims
+	token := fmt.Sprintf("the token is for %s, of tenant %s", strings.Join(c.Audience, ", "), orNone(c.TenantID))
+	says := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(strings.ToLower(r.Description), w) })
+	}
 	switch {
 	case !facts.Settings.AuthRequired:
 		return "the server wants a token and AUTH_REQUIRED=false keeps this client from getting one: remove it"
 	case len(c.Audience) == 0:
 		return "the server wants a token; this request had none"
 	case facts.Settings.TenantID != "" && c.TenantID != "" && !strings.EqualFold(c.TenantID, facts.Settings.TenantID):
-		return fmt.Sprintf("the token is of tenant %s, not %s: the credential belongs to another directory", c.TenantID, facts.Settings.TenantID)
+		return token + fmt.Sprintf(", not %s: the credential belongs to another directory", facts.Settings.TenantID)
+	case says("tenant", "issuer"):
+		return token + ", and the server trusts another: the stack's entra:tenantId (ENTRA_TENANT_ID) and entra:authority (ENTRA_AUTHORITY) must be the ones used here"
+	case says("expired", "not valid yet", "in the future"):
+		return "the clocks of this machine and the server differ, or the token is an old one: set the clock, or sign in again"
 	}
-	return fmt.Sprintf("audience mismatch, most often: the token is for %s (tenant %s), and the server must have that audience in ENTRA_AUDIENCES and that tenant in ENTRA_TENANT_ID; "+
-		"compare SERVER_APP_ID or SERVER_APP_ID_URI here with entra:serverAppId of the stack; the server's log names what it found", strings.Join(c.Audience, ", "), orNone(c.TenantID))
+	return "audience mismatch, most often: " + token + ", and the server must have that audience in ENTRA_AUDIENCES and that tenant in ENTRA_TENANT_ID; " +
+		"compare SERVER_APP_ID or SERVER_APP_ID_URI here with entra:serverAppId of the stack; the server's log names what it found"
 }
 
 func forbidden(r *wire.Refusal, facts Facts) string {
-	if r.Code != "insufficient_scope" {
-		return "refused before the token mattered: the Origin or the host name is not allowed (CORS_ALLOW_ORIGINS, ALLOWED_HOSTS), or a firewall or gateway in front of the server said no"
+	switch r.Code {
+	case "insufficient_scope":
+		return fmt.Sprintf("role missing: the token carries the roles [%s] and scopes [%s]; in Entra, under the client app's API permissions, add the server app's application permission (such as Mcp.Invoke) "+
+			"and grant admin consent, then get a new token; or correct entra:requiredAppRoles and entra:requiredScopes of the stack", strings.Join(facts.Claims.Roles, ", "), facts.Claims.Scopes)
+	case "invalid_host":
+		return "the server does not answer to this host name: set the stack's server:publicUrl (PUBLIC_URL) to this address, or add the name to server:allowedHosts (ALLOWED_HOSTS)"
 	}
-	return fmt.Sprintf("role missing: the token carries the roles [%s] and scopes [%s]; in Entra, under the client app's API permissions, add the server app's application permission (such as Mcp.Invoke) "+
-		"and grant admin consent, then get a new token; or correct entra:requiredAppRoles and entra:requiredScopes of the stack", strings.Join(facts.Claims.Roles, ", "), facts.Claims.Scopes)
+	return "not the server's own words for a missing role: a firewall or gateway in front of the server said no"
 }
 
 func orNone(s string) string {

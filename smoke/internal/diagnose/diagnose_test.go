@@ -133,8 +133,12 @@ func TestCauses(t *testing.T) {
 		want []string
 	}{
 		{&wire.Refusal{Status: 401}, []string{"audience mismatch", "the token is for B", "entra:serverAppId"}},
+		{&wire.Refusal{Status: 401, Description: "The token was issued for another audience."}, []string{"audience mismatch"}},
+		{&wire.Refusal{Status: 401, Description: "The token is from another issuer."}, []string{"entra:tenantId", "entra:authority"}},
+		{&wire.Refusal{Status: 401, Description: "The token has expired."}, []string{"clock"}},
 		{&wire.Refusal{Status: 403, Code: "insufficient_scope"}, []string{"role missing", "Other.Role", "admin consent"}},
-		{&wire.Refusal{Status: 403}, []string{"Origin or the host name"}},
+		{&wire.Refusal{Status: 403, Code: "invalid_host"}, []string{"server:allowedHosts"}},
+		{&wire.Refusal{Status: 403}, []string{"firewall or gateway"}},
 		{&wire.Refusal{Status: 404, Path: "/x"}, []string{"must end in /mcp"}},
 		{&wire.Refusal{Status: 406}, []string{"Accept"}},
 		{&wire.Refusal{Status: 400}, []string{"malformed"}},

@@ -72,7 +72,7 @@ func (s *Server) edge(next http.Handler) http.Handler {
 		case s.broken("redirect"):
 			http.Redirect(w, r, "https://elsewhere.example/mcp", http.StatusMovedPermanently)
 		case s.broken("wrong-host"):
-			reply(w, http.StatusMisdirectedRequest, map[string]any{"error": "misdirected_request", "error_description": "this server does not answer to that host name"})
+			reply(w, http.StatusForbidden, map[string]any{"error": "invalid_host", "error_description": "this server does not answer to that host name"})
 		case s.broken("not-acceptable") && r.URL.Path == "/mcp":
 			http.Error(w, "Not Acceptable: client must accept both application/json and text/event-stream", http.StatusNotAcceptable)
 		case s.broken("busy") && r.URL.Path == "/mcp":
