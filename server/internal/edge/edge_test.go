@@ -56,31 +56,21 @@ func TestRetryAfter(t *testing.T) {
 }
 
 func TestAllowHosts(t *testing.T) {
-	names := HostSources{
-		ListenAddr: "127.0.0.1:8000", PublicURL: "https://Mcp.Example.com/base", Allowed: []string{"Other.example", "exact.example:8443"},
-		AppName: "app", AppHostname: "app--r1.blue.westeurope.azurecontainerapps.io", AppDNSSuffix: "blue.westeurope.azurecontainerapps.io",
-	}.Names()
+	names := []string{"mcp.example.com", "localhost", "127.0.0.1", "::1"}
 	h := AllowHosts(names, "/livez")(ok)
 	for host, want := range map[string]int{
-		"mcp.example.com":                               200,
-		"mcp.example.com:443":                           200,
-		"MCP.example.COM":                               200,
-		"other.example":                                 200,
-		"exact.example:8443":                            200,
-		"exact.example":                                 403,
-		"exact.example:1":                               403,
-		"app.blue.westeurope.azurecontainerapps.io":     200,
-		"app--r1.blue.westeurope.azurecontainerapps.io": 200,
-		"blue.westeurope.azurecontainerapps.io":         403,
-		"x.mcp.example.com":                             403,
-		"mcp.example.com.evil.example":                  403,
-		"localhost:8443":                                200,
-		"127.0.0.1:8000":                                200,
-		"[::1]:8000":                                    200,
-		"[::1]":                                         200,
-		"10.0.0.1:8000":                                 403,
-		"localhost.evil.example:8000":                   403,
-		"":                                              403,
+		"mcp.example.com":              200,
+		"mcp.example.com:443":          200,
+		"MCP.example.COM":              200,
+		"x.mcp.example.com":            403,
+		"mcp.example.com.evil.example": 403,
+		"localhost:8443":               200,
+		"127.0.0.1:8000":               200,
+		"[::1]:8000":                   200,
+		"[::1]":                        200,
+		"10.0.0.1:8000":                403,
+		"localhost.evil.example:8000":  403,
+		"":                             403,
 	} {
 		w := ask(h, "POST", "/mcp", func(r *http.Request) { r.Host = host })
 		if w.Code != want {
@@ -93,9 +83,8 @@ func TestAllowHosts(t *testing.T) {
 	if w := ask(h, "GET", "/livez", func(r *http.Request) { r.Host = "10.0.0.1:8000" }); w.Code != 200 {
 		t.Errorf("a probe by address got %d", w.Code)
 	}
-	public := HostSources{ListenAddr: "0.0.0.0:8000", PublicURL: "https://mcp.example.com"}.Names()
-	if w := ask(AllowHosts(public)(ok), "GET", "/mcp", func(r *http.Request) { r.Host = "localhost:8000" }); w.Code != 403 {
-		t.Errorf("localhost on a public listener got %d", w.Code)
+	if w := ask(AllowHosts(nil)(ok), "GET", "/mcp", nil); w.Code != 403 {
+		t.Errorf("without names, any host got %d", w.Code)
 	}
 }
 
@@ -104,7 +93,7 @@ func TestIsLoopback(t *testing.T) {
 		"localhost": true, "LOCALHOST:1": true, "127.0.0.1:8000": true, "127.9.9.9": true, "[::1]:1": true, "::1": true, "[::ffff:127.0.0.1]:1": true,
 		":8000": false, "0.0.0.0:8000": false, "[::]:1": false, "10.0.0.1": false, "localhost.example": false, "": false,
 	} {
-		if got := IsLoopback(host); got != want {
+		if got := isLoopback(host); got != want {
 			t.Errorf("%q: got %v", host, got)
 		}
 	}

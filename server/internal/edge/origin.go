@@ -40,5 +40,5 @@ func sameOrigin(origin, public, host string) bool {
 		return true
 	}
 	scheme, rest, ok := strings.Cut(origin, "://")
-	return ok && strings.EqualFold(rest, host) && (scheme == "https" || scheme == "http" && IsLoopback(host))
+	return ok && strings.EqualFold(rest, host) && (scheme == "https" || scheme == "http" && isLoopback(host))
 }

@@ -13,10 +13,7 @@ import (
 	"github.com/redis/rueidis"
 )
 
-var (
-	errNotYet = errors.New("not connected yet")
-	errMoved  = errors.New("the server is a node of a Redis Cluster: add ?cluster=true to the URL")
-)
+var errNotYet = errors.New("not connected yet")
 
 func newClient(option rueidis.ClientOption, logger *slog.Logger) *Client {
 	if logger == nil {
@@ -79,17 +76,23 @@ func (c *Client) keep(ctx context.Context, logger *slog.Logger) {
 
 // connect replaces the disconnected clients by real ones.
 func (c *Client) connect() error {
-	commands, err := newConnection(c.option)
+	option := c.option
+	option.ForceSingleClient = true
+	commands, err := newConnection(option)
 	if err != nil {
 		return err
 	}
-	if c.option.ForceSingleClient {
-		if err := probeSingle(commands); err != nil {
-			commands.Close()
-			return err
-		}
+	cluster, err := redirects(commands)
+	if cluster || err != nil {
+		commands.Close()
 	}
-	option := c.option
+	if cluster {
+		option.ForceSingleClient = false
+		commands, err = newConnection(option)
+	}
+	if err != nil {
+		return err
+	}
 	option.DisableRetry = true    // see Client: whoever receives must know of the gap
 	option.PipelineMultiplex = -1 // one connection
 	messages, err := newConnection(option)
@@ -109,9 +112,12 @@ func newConnection(option rueidis.ClientOption) (rueidis.Client, error) {
 	return client, err
 }
 
-// probeSingle finds out whether a server that was taken for a single one
-// redirects, before the first session meets a redirection.
-func probeSingle(client rueidis.Client) error {
+// redirects reports whether the server sends some keys elsewhere. It is asked
+// for several, spread over the slots; asking whether it is a cluster is no use,
+// since a proxy in front of one may say yes and still serve every key itself. A
+// cluster of a single node passes for no cluster, until it grows and the replica
+// is restarted.
+func redirects(client rueidis.Client) (bool, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), silence)
 	defer cancel()
 	probes := make([]rueidis.Completed, 16)
@@ -122,14 +128,14 @@ func probeSingle(client rueidis.Client) error {
 		err := result.Error()
 		if reply, ok := rueidis.IsRedisErr(err); ok {
 			if _, moved := reply.IsMoved(); moved {
-				return errMoved
+				return true, nil
 			}
 		}
 		if err != nil {
-			return fmt.Errorf("first command: %w", err)
+			return false, fmt.Errorf("first command: %w", err)
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // ping asks Redis for a sign of life.

@@ -24,9 +24,7 @@ func NewEmbedded() *Embedded {
 
 // Client returns a client of its own.
 func (e *Embedded) Client() *Client {
-	option := e.clientOption()
-	option.ForceSingleClient = true
-	return newClient(option, nil)
+	return newClient(e.clientOption(), nil)
 }
 
 // Close ends it, and what it holds is gone.

@@ -15,21 +15,19 @@ import (
 
 func TestTLS(t *testing.T) {
 	server, roots := redistest.StartTLS(t, "--requirepass", "pw")
-	url := strings.Replace(server.URL, "//", "//default:pw@", 1)
+	options := Options{Address: server.Addr, Password: "pw", TLS: true, TLSRoots: roots}
 
-	trusting, err := Open(Options{URL: url, TLSRoots: roots})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(trusting.Close)
+	trusting := open(t, options)
 	within(t, 5*time.Second, "first contact", trusting.healthy)
 	if err := set(t.Context(), trusting, "k", "v"); err != nil {
 		t.Fatal(err)
 	}
 
-	doubting := open(t, url) // the certificate is not from the system's authorities
+	options.TLSRoots = nil
+	doubting := open(t, options) // the certificate is not from the system's authorities
 	within(t, 5*time.Second, "refusal", func() bool { return strings.Contains(doubting.Health().Error(), "certificate") })
-	plain := open(t, strings.Replace(url, "rediss:", "redis:", 1))
+	options.TLS = false
+	plain := open(t, options)
 	for name, client := range map[string]*Client{"doubting": doubting, "plain": plain} {
 		if _, err := get(t.Context(), client, "k"); !errors.Is(err, ErrUnavailable) {
 			t.Errorf("%s: got %v, want ErrUnavailable", name, err)
@@ -41,10 +39,7 @@ func TestCluster(t *testing.T) {
 	const keys = 20
 	servers := redistest.StartCluster(t)
 
-	single := open(t, servers[0].URL)
-	within(t, 5*time.Second, "advice", func() bool { return errors.Is(single.Health(), errMoved) })
-
-	client := open(t, servers[1].URL+"?cluster=true")
+	client := open(t, Options{Address: servers[1].Addr})
 	if err := set(t.Context(), client, "early", "v"); err != nil && !errors.Is(err, ErrUnavailable) {
 		t.Fatal(err)
 	}

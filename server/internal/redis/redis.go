@@ -12,9 +12,12 @@
 // command's keys must share a hash slot, or building it panics. So a missing
 // {tag} fails in the first test, not on the first real cluster.
 //
+// Whether the server is a single one or a node of a cluster is found out at the
+// first contact: who answers for all keys is taken for a single server, and so
+// are the proxies of managed services that hide their nodes.
+//
 // Trust boundary: Redis and its answers are trusted; the network to it is not
-// (use rediss://). The URL holds a password, and no error of this package
-// repeats any part of it but host and port.
+// (use TLS). No error or log record of this package holds a password.
 package redis
 
 import (
@@ -45,37 +48,33 @@ const (
 
 // Options says which Redis to use.
 type Options struct {
-	// URL is described at [ParseURL].
-	URL string
-	// TLSRoots are the authorities trusted for rediss://; nil means the system's.
+	Address  string // host:port; of any one node, if it is a cluster
+	Username string // may be empty
+	Password string // may be empty
+	Database int
+	TLS      bool
+	// TLSRoots are the authorities to trust; nil means the system's.
 	TLSRoots *x509.CertPool
 	// Logger is told when Redis goes away and when it is back; nil is silent.
 	Logger *slog.Logger
 }
 
-// Open returns a client for the Redis at o.URL. Its error is about the URL
-// alone: reaching the server is tried in the background, for as long as the
-// client is open.
-func Open(o Options) (*Client, error) {
-	endpoint, err := ParseURL(o.URL)
-	if err != nil {
-		return nil, err
-	}
+// Open returns a client. It does not fail: reaching the server is tried in the
+// background for as long as the client is open.
+func Open(o Options) *Client {
 	option := clientOption()
-	option.InitAddress = []string{endpoint.Address}
-	option.Username = endpoint.username
-	option.Password = endpoint.password
-	option.SelectDB = endpoint.Database
-	option.ForceSingleClient = !endpoint.Cluster
-	if endpoint.TLS {
-		host, _, _ := net.SplitHostPort(endpoint.Address) // just joined by ParseURL
-		option.TLSConfig = &tls.Config{
-			MinVersion: tls.VersionTLS12,
-			ServerName: host,
-			RootCAs:    o.TLSRoots,
+	option.InitAddress = []string{o.Address}
+	option.Username = o.Username
+	option.Password = o.Password
+	option.SelectDB = o.Database
+	if o.TLS {
+		host, _, err := net.SplitHostPort(o.Address)
+		if err != nil {
+			host = o.Address // dialling it will say what is wrong
 		}
+		option.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host, RootCAs: o.TLSRoots}
 	}
-	return newClient(option, o.Logger), nil
+	return newClient(option, o.Logger)
 }
 
 // clientOption is what every client has in common.

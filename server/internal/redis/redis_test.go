@@ -20,12 +20,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func open(t *testing.T, url string) *Client {
+func open(t *testing.T, o Options) *Client {
 	t.Helper()
-	client, err := Open(Options{URL: url, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
+	o.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
+	client := Open(o)
 	t.Cleanup(client.Close)
 	return client
 }
@@ -55,7 +53,7 @@ func get(ctx context.Context, c *Client, key string) (string, error) {
 
 func TestOpenWithoutServer(t *testing.T) {
 	server := redistest.StartAway(t)
-	client := open(t, server.URL)
+	client := open(t, Options{Address: server.Addr})
 
 	start := time.Now()
 	if err := set(t.Context(), client, "k", "v"); !errors.Is(err, ErrUnavailable) {
@@ -76,7 +74,7 @@ func TestOpenWithoutServer(t *testing.T) {
 
 func TestPausedServer(t *testing.T) {
 	server := redistest.Start(t)
-	client := open(t, server.URL)
+	client := open(t, Options{Address: server.Addr})
 	within(t, 5*time.Second, "first contact", client.healthy)
 	if err := set(t.Context(), client, "k", "v"); err != nil {
 		t.Fatal(err)
@@ -115,7 +113,7 @@ func TestPausedServer(t *testing.T) {
 
 func TestRestartedServer(t *testing.T) {
 	server := redistest.Start(t)
-	client := open(t, server.URL)
+	client := open(t, Options{Address: server.Addr})
 	within(t, 5*time.Second, "first contact", client.healthy)
 	if err := set(t.Context(), client, "k", "v"); err != nil {
 		t.Fatal(err)
@@ -140,8 +138,8 @@ func TestRestartedServer(t *testing.T) {
 
 func TestPassword(t *testing.T) {
 	server := redistest.Start(t, "--requirepass", "s3cret/%")
-	wrong := open(t, "redis://:wr0ng@"+server.Addr)
-	right := open(t, "redis://:s3cret%2F%25@"+server.Addr+"/3")
+	wrong := open(t, Options{Address: server.Addr, Password: "wr0ng"})
+	right := open(t, Options{Address: server.Addr, Username: "default", Password: "s3cret/%", Database: 3})
 	within(t, 5*time.Second, "first contact", right.healthy)
 	if err := set(t.Context(), right, "k", "v"); err != nil {
 		t.Fatal(err)
@@ -170,7 +168,7 @@ func TestReceive(t *testing.T) {
 	})
 	t.Run("real", func(t *testing.T) {
 		server := redistest.Start(t)
-		lost := testReceive(t, open(t, server.URL))
+		lost := testReceive(t, open(t, Options{Address: server.Addr}))
 		server.Kill()
 		select {
 		case err := <-lost:
@@ -290,7 +288,7 @@ func TestPassingReplies(t *testing.T) {
 
 func TestErrorsOfReplies(t *testing.T) {
 	server := redistest.Embedded(t)
-	client := open(t, "redis://"+server.Addr())
+	client := open(t, Options{Address: server.Addr()})
 	within(t, 5*time.Second, "first contact", client.healthy)
 
 	if err := set(t.Context(), client, "k", "v"); err != nil {

@@ -13,7 +13,7 @@ import (
 )
 
 // StartCluster runs a Redis Cluster of three nodes without replicas and returns
-// them; any node's URL with ?cluster=true leads to all.
+// them; any node's address leads to all.
 func StartCluster(t testing.TB) [3]*Server {
 	t.Helper()
 	const slots, nodes = 16384, 3

@@ -22,8 +22,8 @@ import (
 
 // A Server is a redis-server process that ends with the test.
 type Server struct {
-	URL  string
 	Addr string // 127.0.0.1:port
+	URL  string // redis:// or rediss://, without a password
 
 	t    testing.TB
 	dir  string
