@@ -1,0 +1,39 @@
+package mcphttp
+
+import (
+	"mime"
+	"strings"
+)
+
+// accepts reports whether an Accept header allows the media type. Quality 0 is
+// a refusal, other weights do not matter here.
+func accepts(header []string, mediaType string) bool {
+	kind, _, _ := strings.Cut(mediaType, "/")
+	for _, line := range header {
+		for line != "" {
+			var item string
+			item, line, _ = strings.Cut(line, ",")
+			item = strings.TrimSpace(item)
+			if item == mediaType || item == "*/*" {
+				return true
+			}
+			name, parameters, err := mime.ParseMediaType(item)
+			if err != nil || parameters["q"] == "0" || parameters["q"] == "0.0" {
+				continue
+			}
+			if name == mediaType || name == "*/*" || name == kind+"/*" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// isJSON reports whether a Content-Type is application/json, in UTF-8 as JSON is.
+func isJSON(contentType string) bool {
+	if contentType == "application/json" {
+		return true
+	}
+	name, _, err := mime.ParseMediaType(contentType)
+	return err == nil && name == "application/json"
+}

@@ -1,0 +1,117 @@
+package mcphttp
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+
+	"github.com/mark3labs/mcp-go/mcp"
+)
+
+// message is what the transport must know of a JSON-RPC message; the rest is
+// mcp-go's to decode.
+type message struct {
+	raw    []byte
+	ID     json.RawMessage `json:"id"`
+	Method string          `json:"method"`
+	Result json.RawMessage `json:"result"`
+	Error  json.RawMessage `json:"error"`
+	Params json.RawMessage `json:"params"`
+}
+
+var errNotJSON = errors.New("the body is not a JSON-RPC 2.0 message")
+
+// parseMessage reads one JSON-RPC message, without its parameters.
+func parseMessage(raw []byte) (*message, error) {
+	m := &message{raw: raw}
+	if err := json.Unmarshal(raw, m); err != nil {
+		return nil, errNotJSON
+	}
+	if len(m.ID) > 0 && !isRequestID(m.ID) {
+		return nil, errors.New("the id of a request is a string or a number")
+	}
+	if m.Method == "" && (len(m.ID) == 0 || len(m.Result) == 0 && len(m.Error) == 0) {
+		return nil, errNotJSON
+	}
+	return m, nil
+}
+
+// isRequestID reports whether an id is of a type that JSON-RPC and MCP allow.
+func isRequestID(id json.RawMessage) bool {
+	const longest = 1024
+	c := id[0]
+	return len(id) <= longest && (c == '"' || c == '-' || '0' <= c && c <= '9')
+}
+
+func (m *message) isRequest() bool      { return m.Method != "" && len(m.ID) > 0 }
+func (m *message) isNotification() bool { return m.Method != "" && len(m.ID) == 0 }
+
+// meta reads the request's _meta, which the stateless revision puts in every
+// request.
+func (m *message) meta() *mcp.Meta {
+	if !bytes.Contains(m.Params, []byte(`"_meta"`)) {
+		return nil
+	}
+	var params struct {
+		Meta *mcp.Meta `json:"_meta"`
+	}
+	if json.Unmarshal(m.Params, &params) != nil {
+		return nil
+	}
+	return params.Meta
+}
+
+// splitBatch splits a JSON array of messages.
+func splitBatch(body []byte) (parts []json.RawMessage, isBatch bool) {
+	if trimmed := bytes.TrimLeft(body, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '[' {
+		return nil, false
+	}
+	if json.Unmarshal(body, &parts) != nil {
+		return nil, true
+	}
+	return parts, true
+}
+
+// encodeReply renders mcp-go's reply under the id as the client wrote it: mcp-go
+// decodes ids as floating point, which changes large ones.
+func encodeReply(id json.RawMessage, reply mcp.JSONRPCMessage) ([]byte, int, error) {
+	switch r := reply.(type) {
+	case mcp.JSONRPCResponse:
+		body, err := encodeResult(id, r.Result)
+		return body, 0, err
+	case mcp.JSONRPCError:
+		body, err := encodeError(id, r.Error)
+		return body, r.Error.Code, err
+	default:
+		body, err := json.Marshal(reply)
+		return body, 0, err
+	}
+}
+
+func encodeResult(id json.RawMessage, result any) ([]byte, error) {
+	return json.Marshal(struct {
+		Version string          `json:"jsonrpc"`
+		ID      json.RawMessage `json:"id"`
+		Result  any             `json:"result"`
+	}{mcp.JSONRPC_VERSION, id, result})
+}
+
+func encodeError(id json.RawMessage, details mcp.JSONRPCErrorDetails) ([]byte, error) {
+	if len(id) == 0 {
+		id = json.RawMessage("null")
+	}
+	return json.Marshal(struct {
+		Version string                  `json:"jsonrpc"`
+		ID      json.RawMessage         `json:"id"`
+		Error   mcp.JSONRPCErrorDetails `json:"error"`
+	}{mcp.JSONRPC_VERSION, id, details})
+}
+
+// toolName is the name of the tool that the parameters of a tools/call name.
+func toolName(params json.RawMessage) (string, error) {
+	var p struct {
+		Name string `json:"name"`
+	}
+	err := json.Unmarshal(params, &p)
+	return p.Name, err
+}

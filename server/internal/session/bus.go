@@ -1,0 +1,339 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+const (
+	// beatEvery is how often a replica says on the bus that it lives.
+	beatEvery = 250 * time.Millisecond
+	// trustedFor is how long a replica goes by its cache after the last own
+	// beat that came back, counted from when that beat was sent.
+	trustedFor = time.Second
+	// lostAfter is how long a replica is not heard before it counts as lost.
+	lostAfter = 5 * time.Second
+	// acknowledgeWithin bounds the wait for other replicas to forget a record:
+	// whoever has not answered by then no longer trusts its cache.
+	acknowledgeWithin = trustedFor
+	// rereadEvery is how often whoever waits looks in Redis all the same.
+	rereadEvery = 2 * time.Second
+)
+
+// Listener is told what happens to sessions, wherever it was asked for. Its
+// methods must not block.
+type Listener interface {
+	// SessionEnded: the calls and streams of the session are to end.
+	SessionEnded(session string)
+	// Cancelled: the client takes back its request, an id in JSON.
+	Cancelled(session string, request json.RawMessage)
+	// ResourceUpdated: streams of the stateless revision that asked for it are
+	// to hear of it.
+	ResourceUpdated(uri string)
+	// ListChanged: likewise, for the notification of the given method.
+	ListChanged(method string)
+	// Missed: messages may have been lost while the bus was not connected.
+	Missed()
+}
+
+// message is what replicas say to each other; Kind decides which fields count.
+type message struct {
+	Kind    string          `json:"kind"`
+	Replica string          `json:"replica,omitempty"` // who speaks
+	Session string          `json:"session,omitempty"`
+	Token   string          `json:"token,omitempty"`   // of a drop, or id of a question
+	Sent    int64           `json:"sent,omitempty"`    // of a beat: the sender's own clock
+	Ended   bool            `json:"ended,omitempty"`   // of a drop: the session is over
+	Request json.RawMessage `json:"request,omitempty"` // of a cancel
+	Name    string          `json:"name,omitempty"`    // URI of an update, method of a list change
+}
+
+const (
+	kindBeat     = "beat"
+	kindBye      = "bye" // the replica has ended and left nothing open
+	kindDrop     = "drop"
+	kindDropped  = "dropped"
+	kindCancel   = "cancel"
+	kindUpdate   = "update"
+	kindList     = "list"
+	kindAnswered = "answered"
+)
+
+// bus is a replica's one subscription connection.
+type bus struct {
+	client  rueidis.Client
+	log     *slog.Logger
+	replica string
+	start   time.Time
+
+	heard   atomic.Int64 // since start: when the last own beat that came back was sent
+	healthy atomic.Int64 // since start: from when on own beats came back without a break
+
+	changed chan struct{} // watchers has come or gone
+
+	mu       sync.Mutex
+	peers    map[string]time.Time // when each other replica was heard last
+	left     map[string]time.Time // replicas that said good-bye
+	acks     map[string]*pendingDrop
+	watchers map[string]map[*Watch]struct{} // by channel
+	waiters  map[string]chan struct{}       // by question
+}
+
+type pendingDrop struct {
+	missing map[string]struct{}
+	done    chan struct{}
+}
+
+func newBus(client rueidis.Client, log *slog.Logger, replica string) *bus {
+	b := &bus{
+		client: client, log: log, replica: replica, start: time.Now(),
+		changed:  make(chan struct{}, 1),
+		peers:    map[string]time.Time{},
+		left:     map[string]time.Time{},
+		acks:     map[string]*pendingDrop{},
+		watchers: map[string]map[*Watch]struct{}{},
+		waiters:  map[string]chan struct{}{},
+	}
+	b.heard.Store(-int64(trustedFor) - 1)
+	return b
+}
+
+// trusted reports whether an invalidation cannot have been missed: an own beat
+// that was sent less than trustedFor ago has come back, and messages keep their
+// order.
+func (b *bus) trusted(now time.Time) bool {
+	return int64(now.Sub(b.start))-b.heard.Load() < int64(trustedFor)
+}
+
+// lost reports whether a replica is gone for good: not heard for lostAfter by
+// someone who did hear the bus all that time.
+func (b *bus) lost(replica string, now time.Time) bool {
+	if replica == b.replica {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, ok := b.left[replica]; ok {
+		return true
+	}
+	if !b.trusted(now) || int64(now.Sub(b.start))-b.healthy.Load() < int64(lostAfter) {
+		return false
+	}
+	last, ok := b.peers[replica]
+	return !ok || now.Sub(last) >= lostAfter
+}
+
+// run keeps the subscription until ctx ends.
+func (b *bus) run(ctx context.Context, s *Store, listener Listener) {
+	var beats sync.WaitGroup
+	beats.Go(func() { b.beat(ctx) })
+	defer beats.Wait()
+	for first := true; ctx.Err() == nil; first = false {
+		err := b.listen(ctx, s, listener, first)
+		if ctx.Err() != nil {
+			break
+		}
+		b.log.Warn("bus disconnected", "error", err)
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+	goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := b.publish(goodbye, busChannel, message{Kind: kindBye}); err != nil {
+		b.log.Info("no good-bye on the bus", "error", err)
+	}
+}
+
+// beat speaks up until ctx ends.
+func (b *bus) beat(ctx context.Context) {
+	ticker := time.NewTicker(beatEvery)
+	defer ticker.Stop()
+	for {
+		if err := b.publish(ctx, busChannel, message{Kind: kindBeat, Sent: int64(time.Since(b.start))}); err != nil && ctx.Err() == nil {
+			b.log.Debug("beat was not sent", "error", err)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// listen serves one connection until it breaks or ctx ends.
+func (b *bus) listen(ctx context.Context, s *Store, listener Listener, first bool) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	conn, release := b.client.Dedicate()
+	defer release()
+	broken := conn.SetPubSubHooks(rueidis.PubSubHooks{
+		OnMessage: func(m rueidis.PubSubMessage) { b.receive(ctx, s, listener, m) },
+	})
+	own := conn.B().Subscribe().Channel(busChannel, replicaChannel(b.replica)).Build()
+	if err := conn.Do(ctx, own).Error(); err != nil {
+		return err
+	}
+	if !first {
+		b.wakeAll()
+		listener.Missed()
+	}
+	followed := make(chan error, 1)
+	go func() { followed <- b.follow(ctx, conn) }()
+	select {
+	case err := <-broken:
+		if err == nil {
+			err = errors.New("connection closed")
+		}
+		cancel()
+		<-followed
+		return err
+	case err := <-followed:
+		return err // nil when ctx has ended
+	}
+}
+
+func (b *bus) publish(ctx context.Context, channel string, m message) error {
+	m.Replica = b.replica
+	text, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return b.client.Do(ctx, b.client.B().Publish().Channel(channel).Message(string(text)).Build()).Error()
+}
+
+// receive handles what came on any channel, in the order in which it was sent.
+func (b *bus) receive(ctx context.Context, s *Store, listener Listener, p rueidis.PubSubMessage) {
+	if strings.HasSuffix(p.Channel, ":wake") {
+		b.wake(p.Channel)
+		return
+	}
+	var m message
+	if err := json.Unmarshal([]byte(p.Message), &m); err != nil {
+		b.log.Warn("unreadable message on the bus", "channel", p.Channel, "error", err)
+		return
+	}
+	switch m.Kind {
+	case kindBeat:
+		b.hear(m)
+	case kindBye:
+		b.mu.Lock()
+		delete(b.peers, m.Replica)
+		b.left[m.Replica] = time.Now()
+		b.mu.Unlock()
+	case kindDrop:
+		s.cache.drop(m.Session)
+		if m.Ended {
+			listener.SessionEnded(m.Session)
+		}
+		if m.Replica != b.replica {
+			// Answering must not hold up the connection that hears the bus.
+			go func() {
+				if err := b.publish(ctx, replicaChannel(m.Replica), message{Kind: kindDropped, Token: m.Token}); err != nil {
+					b.log.Debug("drop was not acknowledged", "error", err)
+				}
+			}()
+		}
+	case kindDropped:
+		b.acknowledged(m.Token, m.Replica)
+	case kindCancel:
+		listener.Cancelled(m.Session, m.Request)
+	case kindUpdate:
+		listener.ResourceUpdated(m.Name)
+	case kindList:
+		listener.ListChanged(m.Name)
+	case kindAnswered:
+		b.mu.Lock()
+		if ch := b.waiters[m.Token]; ch != nil {
+			signal(ch)
+		}
+		b.mu.Unlock()
+	default:
+		b.log.Debug("unknown message on the bus", "kind", m.Kind)
+	}
+}
+
+// hear notes a beat, an own one or another replica's.
+func (b *bus) hear(m message) {
+	now := time.Now()
+	if m.Replica == b.replica {
+		if !b.trusted(now) {
+			b.healthy.Store(int64(now.Sub(b.start)))
+		}
+		b.heard.Store(m.Sent)
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, left := b.left[m.Replica]; !left {
+		b.peers[m.Replica] = now
+	}
+	for id, last := range b.peers {
+		if now.Sub(last) > time.Hour {
+			delete(b.peers, id)
+		}
+	}
+	for id, at := range b.left {
+		if now.Sub(at) > time.Hour {
+			delete(b.left, id)
+		}
+	}
+}
+
+// drop has the other replicas forget a record and waits until those that are
+// heard have answered, or acknowledgeWithin.
+func (b *bus) drop(ctx context.Context, session string, ended bool) {
+	token := session + b.start.Format("150405.000000000") + time.Since(b.start).String()
+	now := time.Now()
+	pending := &pendingDrop{missing: map[string]struct{}{}, done: make(chan struct{})}
+	b.mu.Lock()
+	for id, last := range b.peers {
+		if now.Sub(last) < trustedFor+beatEvery {
+			pending.missing[id] = struct{}{}
+		}
+	}
+	if len(pending.missing) == 0 {
+		close(pending.done)
+	} else {
+		b.acks[token] = pending
+	}
+	b.mu.Unlock()
+	defer func() {
+		b.mu.Lock()
+		delete(b.acks, token)
+		b.mu.Unlock()
+	}()
+	if err := b.publish(ctx, busChannel, message{Kind: kindDrop, Session: session, Token: token, Ended: ended}); err != nil {
+		b.log.Warn("replicas were not told of a changed session; they stop trusting their caches", "error", err)
+	}
+	timer := time.NewTimer(acknowledgeWithin)
+	defer timer.Stop()
+	select {
+	case <-pending.done:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+func (b *bus) acknowledged(token, replica string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	pending := b.acks[token]
+	if pending == nil {
+		return
+	}
+	delete(pending.missing, replica)
+	if len(pending.missing) == 0 {
+		close(pending.done)
+		delete(b.acks, token)
+	}
+}

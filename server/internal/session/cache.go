@@ -1,0 +1,96 @@
+package session
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// cacheSize bounds the records a replica keeps at hand.
+	cacheSize = 1 << 16
+	// cacheUnused is after how long an unused record may make room.
+	cacheUnused = 5 * time.Minute
+)
+
+// cache keeps records of sessions that this replica has seen. The zero value is
+// ready. Reading takes no lock and allocates nothing.
+type cache struct {
+	records sync.Map // id -> *cached
+	size    atomic.Int64
+	drops   atomic.Uint64 // counts drop: see putIfUnchanged
+}
+
+type cached struct {
+	record  *Record
+	used    atomic.Int64 // Unix nanoseconds
+	touched atomic.Int64 // Unix nanoseconds of the last extension of lifetimes
+}
+
+// get finds a record and tells whether its lifetimes are due for extension,
+// which it tells one caller only. A record unused for two intervals is not
+// found: the session may have expired.
+func (c *cache) get(id string, now time.Time, touchInterval time.Duration) (r *Record, touch bool) {
+	v, ok := c.records.Load(id)
+	if !ok {
+		return nil, false
+	}
+	e := v.(*cached)
+	at := now.UnixNano()
+	e.used.Store(at)
+	last := e.touched.Load()
+	if at-last >= 2*int64(touchInterval) {
+		return nil, false
+	}
+	return e.record, at-last >= int64(touchInterval) && e.touched.CompareAndSwap(last, at)
+}
+
+func (c *cache) put(r *Record, now time.Time) {
+	e := &cached{record: r}
+	e.used.Store(now.UnixNano())
+	e.touched.Store(now.UnixNano())
+	if _, replaced := c.records.Swap(r.ID, e); !replaced && c.size.Add(1) > cacheSize {
+		c.evict(now)
+	}
+}
+
+// generation is to be read before a record is fetched.
+func (c *cache) generation() uint64 { return c.drops.Load() }
+
+// putIfUnchanged keeps a fetched record unless any record was dropped since the
+// generation was read: it might have been this one.
+func (c *cache) putIfUnchanged(r *Record, now time.Time, generation uint64) {
+	c.put(r, now)
+	if c.drops.Load() != generation {
+		c.remove(r.ID)
+	}
+}
+
+func (c *cache) drop(id string) {
+	c.drops.Add(1)
+	c.remove(id)
+}
+
+func (c *cache) remove(id string) {
+	if _, had := c.records.LoadAndDelete(id); had {
+		c.size.Add(-1)
+	}
+}
+
+// evict makes room: first what was not used for long, then whatever comes.
+func (c *cache) evict(now time.Time) {
+	oldest := now.Add(-cacheUnused).UnixNano()
+	c.records.Range(func(id, v any) bool {
+		if v.(*cached).used.Load() < oldest {
+			c.remove(id.(string))
+		}
+		return true
+	})
+	c.records.Range(func(id, _ any) bool {
+		if c.size.Load() <= cacheSize*3/4 {
+			return false
+		}
+		c.remove(id.(string))
+		return true
+	})
+}

@@ -1,0 +1,152 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// Get reads a session's out stream for an open GET. Several may be open: the
+// newest delivers, the others are silent until it is closed.
+type Get struct {
+	*Watch
+	store   *Store
+	session string
+	token   string
+	next    int64
+}
+
+// OpenGet opens a GET stream that goes on where the last one has delivered to,
+// or after the cursor when there is one.
+func (s *Store) OpenGet(ctx context.Context, session string, after *Cursor) (*Get, error) {
+	k, token := keys(session), s.NextID()
+	delivered, err := openGetScript.Exec(ctx, s.client, []string{k.record(), k.gets()},
+		[]string{token, milliseconds(s.idle), strconv.Itoa(s.limits.GetStreams), k.wake()}).ToString()
+	if rueidis.IsRedisNil(err) {
+		return nil, ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("session: open GET stream: %w", err)
+	}
+	last, err := strconv.ParseInt(delivered, 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("session: delivered %q: %w", delivered, err)
+	}
+	g := &Get{store: s, session: session, token: token, next: last + 1, Watch: s.bus.watch(k.wake())}
+	if after != nil {
+		g.next = after.Number + 1
+		if err := g.check(ctx); err != nil {
+			g.Close(ctx)
+			return nil, err
+		}
+	}
+	return g, nil
+}
+
+// check refuses a cursor that does not lead on without a gap.
+func (g *Get) check(ctx context.Context) error {
+	key := keys(g.session).out()
+	answers := g.store.client.DoMulti(ctx,
+		g.store.client.B().Xrange().Key(key).Start("-").End("+").Count(1).Build(),
+		g.store.client.B().Xrevrange().Key(key).End("+").Start("-").Count(1).Build())
+	var ends [2]int64
+	for i, answer := range answers {
+		entries, err := answer.AsXRange()
+		if err != nil {
+			return fmt.Errorf("session: check cursor: %w", err)
+		}
+		events, err := parseEvents(entries)
+		if err != nil {
+			return err
+		}
+		if len(events) > 0 {
+			ends[i] = events[0].Number
+		}
+	}
+	if oldest, newest := ends[0], ends[1]; g.next < oldest || g.next > newest+1 {
+		return ErrCursorLost
+	}
+	return nil
+}
+
+// Cursor is where the stream stands: the last event that was read.
+func (g *Get) Cursor() Cursor { return Cursor{Stream: outStream, Number: g.next - 1} }
+
+// Read returns the events that this stream is to deliver, without waiting. It
+// returns [ErrFinished] when newer streams have pushed this one out, and
+// [ErrNotFound] when the session has ended.
+func (g *Get) Read(ctx context.Context) ([]Event, error) {
+	k := keys(g.session)
+	answer, err := nextGetScript.Exec(ctx, g.store.client, []string{k.record(), k.gets(), k.out()},
+		[]string{g.token, strconv.FormatInt(g.next, 10), strconv.Itoa(readBatch)}).ToArray()
+	if err != nil {
+		return nil, fmt.Errorf("session: read GET stream: %w", err)
+	}
+	rank, err := answer[0].AsInt64()
+	if err != nil {
+		return nil, fmt.Errorf("session: read GET stream: %w", err)
+	}
+	switch {
+	case rank == -2:
+		return nil, ErrNotFound
+	case rank == -1:
+		return nil, ErrFinished
+	case rank > 0:
+		return nil, g.removeIfLost(ctx, answer[1])
+	}
+	entries, err := answer[2].AsXRange()
+	if err != nil {
+		return nil, fmt.Errorf("session: read GET stream: %w", err)
+	}
+	events, err := parseEvents(entries)
+	if err != nil || len(events) == 0 {
+		return nil, err
+	}
+	g.next = events[len(events)-1].Number + 1
+	if len(events) == readBatch {
+		signal(g.c)
+	}
+	return events, nil
+}
+
+// removeIfLost takes the place of a newer stream whose replica is gone.
+func (g *Get) removeIfLost(ctx context.Context, newest rueidis.RedisMessage) error {
+	token, err := newest.ToString()
+	if err != nil {
+		return fmt.Errorf("session: read GET stream: %w", err)
+	}
+	replica, _, _ := strings.Cut(token, "_")
+	if !g.store.bus.lost(replica, time.Now()) {
+		return nil
+	}
+	signal(g.c)
+	return g.store.client.Do(ctx, g.store.client.B().Zrem().Key(keys(g.session).gets()).Member(token).Build()).Error()
+}
+
+// ReadEvery is how long to wait at the most between two Reads.
+func (g *Get) ReadEvery() time.Duration { return rereadEvery }
+
+// Delivered notes that all events read so far were written to the client, so
+// that the next GET stream goes on after them.
+func (g *Get) Delivered(ctx context.Context) error {
+	return setScript.Exec(ctx, g.store.client, []string{keys(g.session).record()},
+		[]string{fieldDelivered, strconv.FormatInt(g.next-1, 10)}).Error()
+}
+
+// Close gives up the stream's place; an older open one delivers from now on.
+func (g *Get) Close(ctx context.Context) {
+	g.Watch.Close()
+	k := keys(g.session)
+	for _, answer := range g.store.client.DoMulti(ctx,
+		g.store.client.B().Zrem().Key(k.gets()).Member(g.token).Build(),
+		g.store.client.B().Publish().Channel(k.wake()).Message(outStream).Build()) {
+		if err := answer.Error(); err != nil {
+			g.store.log.Debug("GET stream keeps its place until it is found lost", "error", err)
+			return
+		}
+	}
+}

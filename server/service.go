@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prynai/prynai-mcp/server/internal/auth"
+	"github.com/prynai/prynai-mcp/server/internal/config"
+	"github.com/prynai/prynai-mcp/server/internal/counter"
+	"github.com/prynai/prynai-mcp/server/internal/edge"
+	"github.com/prynai/prynai-mcp/server/internal/health"
+	"github.com/prynai/prynai-mcp/server/internal/mcphttp"
+	"github.com/prynai/prynai-mcp/server/internal/redis"
+	"github.com/prynai/prynai-mcp/server/internal/session"
+	"github.com/prynai/prynai-mcp/server/surface"
+)
+
+// leaveFor is how long a replica that shuts down goes on taking requests: the
+// balancer needs that time to see that it is not ready any more.
+const leaveFor = 5 * time.Second
+
+// service is a replica: what main wires together.
+type service struct {
+	config   config.Config
+	log      *slog.Logger
+	redis    *redis.Client
+	embedded *redis.Embedded // nil where a real one is used
+	sessions *session.Store
+	mcp      *mcphttp.Handler
+	verifier *auth.Verifier // nil with AUTH_REQUIRED=false
+	health   *health.State
+}
+
+func newService(c config.Config, stdout io.Writer, surface *surface.Server) *service {
+	s := &service{config: c, log: newLogger(c, stdout)}
+	s.openRedis()
+	s.sessions = session.Open(session.Options{Client: s.redis, Logger: s.log, Idle: c.SessionIdle})
+	s.mcp = mcphttp.New(mcphttp.Options{
+		Server:    surface.MCPServer,
+		Sessions:  s.sessions,
+		Principal: func(ctx context.Context) string { return auth.FromContext(ctx).ID() },
+		Logger:    s.log,
+	})
+	surface.Register(surfaceDependencies(s))
+	s.health = health.New(s.redis.Health)
+	if c.AuthRequired {
+		s.verifier = auth.New(c, nil, s.log)
+		s.health.Require("entra keys", func() error {
+			if !s.verifier.Ready() {
+				return errors.New("keys are not loaded")
+			}
+			return nil
+		})
+	} else {
+		s.log.Warn("AUTH_REQUIRED is false: whoever reaches this loopback address may do everything")
+	}
+	return s
+}
+
+func surfaceDependencies(s *service) surface.Dependencies {
+	return surface.Dependencies{Counter: counter.New(s.redis), Updates: s.mcp}
+}
+
+func newLogger(c config.Config, w io.Writer) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: c.LogLevel})).
+		With("env", c.Environment, "build", c.Build)
+}
+
+func (s *service) openRedis() {
+	if s.config.EmbeddedRedis() {
+		s.embedded = redis.NewEmbedded()
+		s.redis = s.embedded.Client()
+		s.log.Warn("REDIS_URL is not set: an embedded Redis keeps the sessions, in this process and only as long as it runs")
+		return
+	}
+	s.redis = redis.Open(redis.Options{
+		Address:  s.config.Redis.Address,
+		Username: s.config.Redis.Username,
+		Password: s.config.Redis.Password.Reveal(),
+		Database: s.config.Redis.Database,
+		TLS:      s.config.Redis.TLS,
+		TLSRoots: s.config.RootCAs(),
+		Logger:   s.log,
+	})
+}
+
+// run serves until ctx ends, then drains.
+func (s *service) run(ctx context.Context) error {
+	defer s.close()
+	handler, err := s.routes()
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", s.config.ListenAddr)
+	if err != nil {
+		return fmt.Errorf("listen on LISTEN_ADDR: %w", err)
+	}
+	// Requests outlive ctx: they are drained.
+	server := edge.NewServer(context.WithoutCancel(ctx), handler, s.log)
+	stopBackground := s.background(context.WithoutCancel(ctx))
+	defer stopBackground()
+
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	s.log.Info("listening", "address", listener.Addr().String(), "url", s.config.ResourceURL(), "replica", s.sessions.Replica())
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	return s.drain(server)
+}
+
+// background runs what a replica does beside serving; the answer ends it.
+func (s *service) background(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { s.sessions.Run(ctx, s.mcp) })
+	if s.verifier != nil {
+		running.Go(func() { s.verifier.Run(ctx) })
+	}
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
+
+// drain ends the replica so that its clients notice nothing: first the balancer
+// learns of it, then streams that wait for events move on, then running calls
+// get the time that is left.
+func (s *service) drain(server *http.Server) error {
+	s.log.Info("draining")
+	s.health.Drain()
+	if s.embedded == nil { // else there is no other replica and no balancer
+		time.Sleep(leaveFor)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), s.config.ShutdownGrace)
+	defer cancel()
+	s.mcp.EndStreams()
+	stopped := make(chan error, 1)
+	go func() { stopped <- server.Shutdown(context.WithoutCancel(ctx)) }()
+	s.mcp.Finish(ctx)
+	select {
+	case err := <-stopped:
+		s.log.Info("drained")
+		return err
+	case <-time.After(leaveFor):
+		s.log.Warn("clients that did not take their answers are cut off")
+		return server.Close()
+	}
+}
+
+func (s *service) close() {
+	s.redis.Close()
+	if s.embedded != nil {
+		s.embedded.Close()
+	}
+}
