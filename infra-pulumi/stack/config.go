@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -85,10 +86,7 @@ func environment() (func(string) string, error) {
 		}
 	}
 	return func(name string) string {
-		if value, set := os.LookupEnv(name); set {
-			return value
-		}
-		return values[name]
+		return cmp.Or(os.Getenv(name), values[name])
 	}, nil
 }
 
@@ -140,10 +138,14 @@ func (r *reader) failed(key string) bool {
 // checkTogether finds what is wrong between values that are each right.
 func (r *reader) checkTogether(getenv func(string) string) {
 	if r.values["entra:audiences"] == "" {
-		r.values["entra:audiences"] = audiences(r.values["entra:serverAppId"], getenv("SERVER_APP_ID_URI"))
-	}
-	if r.values["entra:audiences"] == "" {
-		r.problem(find("entra:serverAppId"), "entra:serverAppId is not set")
+		uri := getenv("SERVER_APP_ID_URI")
+		r.values["entra:audiences"] = audiences(r.values["entra:serverAppId"], uri)
+		switch {
+		case uri != "" && !isAudience(uri):
+			r.problem(find("entra:audiences"), fmt.Sprintf("SERVER_APP_ID_URI is %q that cannot be used", uri))
+		case r.values["entra:audiences"] == "":
+			r.problem(find("entra:serverAppId"), "entra:serverAppId is not set")
+		}
 	}
 	if !r.failed("redis:kind") && r.values["redis:sku"] != "" && !r.skuFits() {
 		r.problem(find("redis:sku"), fmt.Sprintf("redis:sku is %q that redis:kind %s does not have", r.values["redis:sku"], r.values["redis:kind"]))
@@ -209,9 +211,9 @@ func (r *reader) config(ctx *pulumi.Context) *config {
 	c.cpu, _ = strconv.ParseFloat(r.values["server:cpu"], 64) // checked
 	sku := r.values["redis:sku"]
 	if c.redisKind == classicRedis {
-		c.classicSKU, _ = parseClassicSKU(or(sku, "Basic_C0"))
+		c.classicSKU, _ = parseClassicSKU(cmp.Or(sku, "Basic_C0"))
 	} else {
-		c.managedSKU = or(sku, "Balanced_B0")
+		c.managedSKU = cmp.Or(sku, "Balanced_B0")
 	}
 	for _, s := range settings {
 		if s.variable == "" || r.values[s.key] == "" {

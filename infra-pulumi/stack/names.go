@@ -22,8 +22,8 @@ type names struct {
 	stack        string
 }
 
-// longest is how long a container app's name may be: no other limit is as low.
-const longest = 32
+// Azure's narrowest limits within a group: a log workspace's name is no shorter, a container app's no longer.
+const shortest, longest = 4, 32
 
 var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
 
@@ -40,7 +40,7 @@ func nameResources(ctx *pulumi.Context) (names, error) {
 func (n names) local() string {
 	wanted := n.project + "-" + n.stack
 	name := strings.Trim(notInNames.ReplaceAllString(strings.ToLower(wanted), "-"), "-")
-	if name == "" || name[0] < 'a' {
+	if len(name) < shortest || name[0] < 'a' {
 		name = strings.TrimSuffix("mcp-"+name, "-")
 	}
 	if name == wanted && len(name) <= longest {

@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"cmp"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -75,8 +74,6 @@ func find(key string) setting {
 	i := slices.IndexFunc(settings, func(s setting) bool { return s.key == key })
 	return settings[i]
 }
-
-func or(value, otherwise string) string { return cmp.Or(value, otherwise) }
 
 var (
 	guid       = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)

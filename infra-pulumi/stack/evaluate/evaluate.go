@@ -139,6 +139,10 @@ func (p *pretend) NewResource(args pulumi.MockResourceArgs) (string, resource.Pr
 		answer("port", p.azure.RedisPort)
 	case "ContainerApp":
 		answer("configuration", map[string]any{"ingress": map[string]any{"fqdn": name + "." + p.azure.DefaultDomain}})
+		// The engine takes an output for a secret where the input is one.
+		if args.Inputs["configuration"].ContainsSecrets() {
+			outputs["configuration"] = resource.MakeSecret(outputs["configuration"])
+		}
 	}
 	return "/subscriptions/" + p.azure.Subscription + "/" + kind + "/" + name, outputs, nil
 }
@@ -163,6 +167,7 @@ func (p *pretend) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
 	p.mu.Unlock()
 	answers := map[string]map[string]any{
 		"getClientConfig":  {"subscriptionId": p.azure.Subscription, "tenantId": "", "clientId": "", "objectId": ""},
+		"getClientToken":   {"token": "an-azure-token"},
 		"getSharedKeys":    {"primarySharedKey": "a-shared-key", "secondarySharedKey": "another-shared-key"},
 		"listDatabaseKeys": {"primaryKey": p.azure.RedisKey, "secondaryKey": "another-redis-key"},
 		"listRedisKeys":    {"primaryKey": p.azure.RedisKey, "secondaryKey": "another-redis-key"},
