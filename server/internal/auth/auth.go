@@ -81,7 +81,10 @@ func requirement(c config.Config) Requirement {
 }
 
 // Run loads the keys and keeps them fresh until the context ends.
-func (v *Verifier) Run(ctx context.Context) { v.keys.run(ctx) }
+func (v *Verifier) Run(ctx context.Context) {
+	defer v.keys.client.CloseIdleConnections()
+	v.keys.run(ctx)
+}
 
 // Ready reports whether keys were ever loaded. It never becomes false again.
 func (v *Verifier) Ready() bool { return v.keys.current.Load() != nil }

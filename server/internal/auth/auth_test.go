@@ -78,6 +78,9 @@ func TestRequirement(t *testing.T) {
 			t.Errorf("%s: Allows = %v", test.name, got)
 		}
 	}
+	if None.IsZero() || someGrant.IsZero() || either.IsZero() || !(Requirement{}).IsZero() {
+		t.Error("IsZero must tell a declaration from none")
+	}
 	if got := either.String(); got != "the app role A or B, or the scope c" {
 		t.Errorf("String = %q", got)
 	}

@@ -40,7 +40,7 @@ type direct struct{ handler http.Handler }
 func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
 	recorder := httptest.NewRecorder()
 	d.handler.ServeHTTP(recorder, r)
-	return recorder.Result(), nil
+	return recorder.Result(), r.Context().Err()
 }
 
 // records is where the verifier's log goes.

@@ -45,6 +45,11 @@ func (r Requirement) Allows(p Principal) bool {
 	return slices.ContainsFunc(r.AnyRole, has(p.Roles)) || slices.ContainsFunc(r.AnyScope, has(p.Scopes))
 }
 
+// IsZero reports whether nothing was declared, which is a mistake in whatever should have declared it.
+func (r Requirement) IsZero() bool {
+	return r.rule == listed && len(r.AnyRole)+len(r.AnyScope) == 0
+}
+
 // String names what is needed, to go after "needs".
 func (r Requirement) String() string {
 	switch r.rule {
@@ -60,7 +65,7 @@ func (r Requirement) String() string {
 	if len(r.AnyScope) > 0 {
 		ways = append(ways, "the scope "+strings.Join(r.AnyScope, " or "))
 	}
-	if len(ways) == 0 {
+	if r.IsZero() {
 		return "what nobody has (nothing is declared)"
 	}
 	return strings.Join(ways, ", or ")

@@ -16,7 +16,7 @@ import (
 var update = flag.Bool("update", false, "rewrite variables.md")
 
 const (
-	tenant   = "72f988bf-86f1-41af-91ab-2d7cd011db47"
+	tenant   = "aaaaaaaa-0000-1111-2222-bbbbbbbbbbbb"
 	password = "hunter2-hunter2"
 )
 
@@ -146,7 +146,7 @@ func TestProblemsTogether(t *testing.T) {
 	const want = `the configuration has 6 problems:
   REDIS_URL: got nothing, with LISTEN_ADDR "0.0.0.0:8000"; want redis[s]://[user]:<percent-encoded password>@host:port[/database]; for example REDIS_URL=rediss://:<key>@name.region.redis.azure.net:10000/0
   AUTH_REQUIRED: got "on"; want true, or false with a loopback LISTEN_ADDR; for example AUTH_REQUIRED=true
-  ENTRA_TENANT_ID: got nothing; want the tenant's GUID; for example ENTRA_TENANT_ID=72f988bf-86f1-41af-91ab-2d7cd011db47
+  ENTRA_TENANT_ID: got nothing; want the tenant's GUID; for example ENTRA_TENANT_ID=aaaaaaaa-0000-1111-2222-bbbbbbbbbbbb
   ENTRA_AUDIENCES: got nothing; want the server app's GUID and its identifier URI; for example ENTRA_AUDIENCES=11111111-2222-3333-4444-555555555555,api://11111111-2222-3333-4444-555555555555
   LOG_LEVEL: got "loud"; want debug, info, warn or error; for example LOG_LEVEL=info
   SESSION_IDLE: got "soon"; want a duration from 1m to 168h; for example SESSION_IDLE=30m`
