@@ -129,7 +129,11 @@ func (s *Suite) Examine(ctx context.Context, done func(Result)) {
 }
 
 func (s *Suite) run(ctx context.Context, done func(Result), steps []step) {
-	defer s.close()
+	defer func() {
+		if s.plain != nil {
+			s.plain.end(ctx)
+		}
+	}()
 	held := map[string]bool{"": true}
 	for _, step := range steps {
 		r := s.take(ctx, step, held[step.needs])

@@ -120,7 +120,7 @@ func TestFaults(t *testing.T) {
 		{name: "counters apart", server: "counter", failed: []string{"counter"}, got: "the resource said 0, bump_counter answered 1, the resource then said 0", cause: "share one Redis"},
 		{name: "prompt", server: "prompt", failed: []string{"prompt"}, got: "Write."},
 		{name: "completion", server: "completion", failed: []string{"completion"}, got: "[an empty body]"},
-		{name: "sampling", server: "sampling", failed: []string{"sampling"}, got: "sampling unavailable", cause: "did not come through"},
+		{name: "sampling", server: "sampling", failed: []string{"sampling", "stateless"}, got: "sampling unavailable", cause: "did not come through"},
 		{name: "session kept", server: "delete", failed: []string{"end"}, got: "an answer to tools/list", cause: "kept the session"},
 		{name: "session forgotten", server: "forgetful", failed: behindToken[:1], got: "404", cause: "every replica"},
 		{name: "one era only", server: "stateless", failed: []string{"stateless"}, got: "protocol version 2025-11-25", cause: "does not speak this revision"},

@@ -49,12 +49,12 @@ func (s *Suite) expectBuild(version string) error {
 
 // subscription uses a session of its own, with a GET stream, and changes the
 // counter from the shared one: an update has to cross from one to the other.
-func (s *Suite) subscription(ctx context.Context) (_ string, err error) {
+func (s *Suite) subscription(ctx context.Context) (string, error) {
 	c, err := s.connect(ctx, ctx, sessionEra, transport.WithContinuousListening())
 	if err != nil {
 		return "", err
 	}
-	defer func() { err = errors.Join(err, c.Close()) }()
+	defer c.end(ctx)
 	if err := s.expectBuild(c.info.ServerInfo.Version); err != nil {
 		return "", err
 	}
@@ -90,6 +90,7 @@ func (s *Suite) endSession(ctx context.Context) (string, error) {
 	var refusal *wire.Refusal
 	switch {
 	case errors.As(err, &refusal) && refusal.Status == http.StatusNotFound:
+		s.plain = nil // there is nothing left to end
 		return "", nil
 	case err == nil:
 		return "", &mismatch{got: "an answer to tools/list in the ended session",
@@ -117,12 +118,12 @@ func (s *Suite) raw(ctx context.Context, session, method string, body []byte) er
 
 // stateless repeats the essentials in the protocol's newer era, where each
 // request stands alone.
-func (s *Suite) stateless(ctx context.Context) (_ string, err error) {
+func (s *Suite) stateless(ctx context.Context) (string, error) {
 	c, err := s.connect(ctx, ctx, statelessEra)
 	if err != nil {
 		return "", err
 	}
-	defer func() { err = errors.Join(err, c.Close()) }()
+	defer c.end(ctx)
 	if err := s.expectBuild(c.info.ServerInfo.Version); err != nil {
 		return "", err
 	}
@@ -136,5 +137,8 @@ func (s *Suite) stateless(ctx context.Context) (_ string, err error) {
 	if sum != 15 {
 		return "", &mismatch{expected: "add(7, 8) = 15", got: fmt.Sprint(sum)}
 	}
-	return "", c.readStatus(ctx)
+	if err := c.readStatus(ctx); err != nil {
+		return "", err
+	}
+	return "", c.summarize(ctx)
 }

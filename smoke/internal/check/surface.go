@@ -2,7 +2,6 @@ package check
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -207,23 +206,30 @@ func (s *Suite) completion(ctx context.Context) (string, error) {
 }
 
 func (s *Suite) sampling(ctx context.Context) (string, error) {
+	return "", s.plain.summarize(ctx)
+}
+
+// summarize has the server ask this client's model: in the era of sessions by
+// a request on the stream of the call, in the stateless one by an answer that
+// asks for more, whereupon the library calls again.
+func (c *connection) summarize(ctx context.Context) error {
 	const text = "The smoke client asked for this."
-	answer, err := s.plain.callForText(ctx, "summarize_via_client_llm", map[string]any{"text": text})
+	answer, err := c.callForText(ctx, "summarize_via_client_llm", map[string]any{"text": text})
 	if err != nil {
-		return "", err
+		return err
 	}
-	asked, tokens, ok := s.plain.model.lastAsked()
+	asked, tokens, ok := c.model.lastAsked()
 	switch {
 	case !ok:
-		return "", &mismatch{got: "no request for the model; the tool answered " + strconv.Quote(excerpt([]byte(answer))),
-			cause: "the server's request did not come through on the stream of the call, or the server lost what this client can do"}
+		return &mismatch{expected: "a request for this client's model", got: "none; the tool answered " + strconv.Quote(excerpt([]byte(answer))),
+			cause: "the server's request did not come through, or the server lost what this client can do"}
 	case asked != "Summarize: "+text || tokens != 64:
-		return "", &mismatch{expected: "the request Summarize: " + text + ", 64 tokens", got: fmt.Sprintf("%q, %d tokens", excerpt([]byte(asked)), tokens)}
+		return &mismatch{expected: "the request Summarize: " + text + ", 64 tokens", got: fmt.Sprintf("%q, %d tokens", excerpt([]byte(asked)), tokens)}
 	case answer != modelAnswer:
-		return "", &mismatch{expected: "the tool to answer " + strconv.Quote(modelAnswer), got: strconv.Quote(excerpt([]byte(answer))),
+		return &mismatch{expected: "the tool to answer " + strconv.Quote(modelAnswer), got: strconv.Quote(excerpt([]byte(answer))),
 			cause: "the client's answer did not find its way back to the replica that waits for it"}
 	}
-	return "", nil
+	return nil
 }
 
 func toolCall(name string, arguments map[string]any) mcp.CallToolRequest {
@@ -295,17 +301,11 @@ func textOf(content []mcp.Content) string {
 	return text
 }
 
-// number reads a text result that is an integer, or a JSON object with one
-// integer in it: the text form of structured output.
+// number reads a text result that is an integer.
 func number(source, text string) (int64, error) {
-	if n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64); err == nil {
-		return n, nil
+	n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+	if err != nil {
+		return 0, &mismatch{expected: "a whole number from " + source, got: strconv.Quote(excerpt([]byte(text)))}
 	}
-	var fields map[string]int64
-	if err := json.Unmarshal([]byte(text), &fields); err == nil && len(fields) == 1 {
-		for _, n := range fields {
-			return n, nil
-		}
-	}
-	return 0, &mismatch{expected: "a whole number from " + source, got: strconv.Quote(excerpt([]byte(text)))}
+	return n, nil
 }

@@ -81,16 +81,17 @@ func (s *Server) longTask(ctx context.Context, r mcp.CallToolRequest) (*mcp.Call
 	return mcp.NewToolResultText("done"), nil
 }
 
-func (s *Server) summarize(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+func (s *Server) summarize(_ context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 	if s.broken("sampling") {
 		return mcp.NewToolResultText("sampling unavailable"), nil
 	}
-	request := mcp.CreateMessageRequest{}
-	request.MaxTokens = 64
-	request.Messages = []mcp.SamplingMessage{{Role: mcp.RoleUser, Content: mcp.NewTextContent("Summarize: " + r.GetString("text", ""))}}
-	answer, err := s.mcp.RequestSampling(ctx, request)
-	if err != nil {
-		return nil, err
+	const key = "summary"
+	answer := server.SamplingResponse(r.Params.InputResponses, key)
+	if answer == nil {
+		return server.NewInputRequestBuilder("").Sample(key, mcp.CreateMessageParams{
+			MaxTokens: 64,
+			Messages:  []mcp.SamplingMessage{{Role: mcp.RoleUser, Content: mcp.NewTextContent("Summarize: " + r.GetString("text", ""))}},
+		}).ToolResult(), nil
 	}
 	content, err := mcp.ParseSamplingContent(answer.Content)
 	if err != nil {
