@@ -98,7 +98,7 @@ func render(o Options) ([]byte, error) {
 		JS:         template.JS(pageJS),
 		MCP:        mcp,
 		Metadata:   base + "/.well-known/oauth-protected-resource/mcp",
-		Install:    template.URL("vscode:mcp/install?" + url.PathEscape(string(install))),
+		Install:    template.URL("vscode:mcp/install?" + url.QueryEscape(string(install))),
 		VSCodeJSON: vscodeJSON(mcp, o.Auth),
 		Claude:     claude(mcp, o.Auth),
 		Inspector:  inspector(mcp, o.Auth),

@@ -55,7 +55,7 @@ func TestSnippets(t *testing.T) {
 		o.Auth = auth
 		page, _ := get(t, o)
 		text := func(id string) string {
-			found := regexp.MustCompile(`(?s)id="` + id + `"[^>]*><code>(.*?)</code>`).FindStringSubmatch(page)
+			found := regexp.MustCompile(`(?s)id="` + id + `"><code>(.*?)</code>`).FindStringSubmatch(page)
 			if found == nil {
 				return ""
 			}
@@ -107,7 +107,7 @@ func TestSnippets(t *testing.T) {
 }
 
 // TestEachCopyButtonHasItsText guards the pairs that the script relies on, and
-// that each button and block has a name for a screen reader.
+// that each button has a name of its own for a screen reader.
 func TestEachCopyButtonHasItsText(t *testing.T) {
 	page, _ := get(t, options)
 	buttons := regexp.MustCompile(`<button [^>]*data-copy="([^"]+)" aria-label="[^"]+"`).FindAllStringSubmatch(page, -1)
@@ -115,7 +115,7 @@ func TestEachCopyButtonHasItsText(t *testing.T) {
 		t.Errorf("%d copy buttons", len(buttons))
 	}
 	for _, button := range buttons {
-		if !regexp.MustCompile(`<pre tabindex="0" id="` + button[1] + `" aria-label="[^"]+"`).MatchString(page) {
+		if !strings.Contains(page, `<pre id="`+button[1]+`">`) {
 			t.Errorf("nothing to copy for %s", button[1])
 		}
 	}
