@@ -70,6 +70,9 @@ func (r *Replica) ListenAddress() string {
 	return r.host
 }
 
+// DeclaredAddress is where it would listen in its container.
+func (r *Replica) DeclaredAddress() string { return r.config.Environment[listenVariable] }
+
 // address is where a port of the container is to be reached.
 func (r *Replica) address(port int) (string, error) {
 	if port != r.port {
