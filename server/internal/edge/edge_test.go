@@ -165,8 +165,8 @@ func TestOrigin(t *testing.T) {
 		r.Host, r.Header["Origin"] = "mcp.example.com", []string{"https://mcp.example.com", "https://evil.example"}
 	})
 	wantError(t, two, 403, "invalid_origin")
-	any := ask(corsChain(t, "*"), "POST", "/mcp", func(r *http.Request) { r.Header.Set("Origin", "https://any.example") })
-	wantError(t, any, 401, "invalid_token")
+	star := ask(corsChain(t, "*"), "POST", "/mcp", func(r *http.Request) { r.Header.Set("Origin", "https://any.example") })
+	wantError(t, star, 401, "invalid_token")
 }
 
 func TestPreflight(t *testing.T) {

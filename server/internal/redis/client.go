@@ -91,23 +91,22 @@ func (c *Client) DoMultiCache(ctx context.Context, multi ...rueidis.CacheableTTL
 	return results
 }
 
-// DoStream, DoMultiStream, Dedicated and Dedicate are rueidis's own, errors
-// included.
+// DoStream is rueidis's own, its errors included, as are the three below.
 func (c *Client) DoStream(ctx context.Context, cmd rueidis.Completed) rueidis.RedisResultStream {
 	return c.commands().DoStream(ctx, cmd)
 }
 
-// DoMultiStream: see DoStream.
+// DoMultiStream is rueidis's own.
 func (c *Client) DoMultiStream(ctx context.Context, multi ...rueidis.Completed) rueidis.MultiRedisResultStream {
 	return c.commands().DoMultiStream(ctx, multi...)
 }
 
-// Dedicated: see DoStream.
+// Dedicated is rueidis's own.
 func (c *Client) Dedicated(fn func(rueidis.DedicatedClient) error) error {
 	return c.commands().Dedicated(fn)
 }
 
-// Dedicate: see DoStream.
+// Dedicate is rueidis's own.
 func (c *Client) Dedicate() (rueidis.DedicatedClient, func()) { return c.commands().Dedicate() }
 
 // Nodes returns a client per known node.
