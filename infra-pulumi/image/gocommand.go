@@ -133,6 +133,9 @@ func (g *goCommand) run(ctx context.Context, goos, goarch string, args ...string
 		return nil, errors.New("the go command is not in PATH; install Go from https://go.dev/dl and try again")
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
+	case err != nil && strings.Contains(stderr.String(), "download "+g.version):
+		return nil, fmt.Errorf("the server's image is built with exactly %s, which is neither installed nor could be downloaded; install it from https://go.dev/dl, or check GOPROXY\n%s",
+			g.version, strings.TrimSpace(stderr.String()))
 	case err != nil:
 		return nil, fmt.Errorf("go %s in %s with %s: %w\n%s", args[0], g.module, g.version, err, strings.TrimSpace(stderr.String()))
 	}

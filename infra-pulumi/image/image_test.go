@@ -20,23 +20,14 @@ import (
 func module(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
-	write(t, dir, "go.mod", "module example.com/server\n\ngo "+strings.TrimPrefix(goVersion(t), "go")+"\n")
+	version, _, _ := strings.Cut(strings.TrimPrefix(runtime.Version(), "go"), " ") // the toolchain at hand
+	write(t, dir, "go.mod", "module example.com/server\n\ngo "+version+"\n")
 	write(t, dir, "main.go", "package main\n\nimport (\n\t_ \"embed\"\n\n\t\"example.com/server/greeting\"\n)\n\n//go:embed page.txt\nvar page string\n\nfunc main() { println(greeting.Text, page) }\n")
 	write(t, dir, "page.txt", "a page\n")
 	write(t, dir, "greeting/greeting.go", "package greeting\n\nconst Text = \"hello\"\n")
 	write(t, dir, "main_windows.go", "package main\n")
 	write(t, dir, "main_test.go", "package main\n")
 	return dir
-}
-
-// goVersion is that of the installed toolchain, so that no other is downloaded.
-func goVersion(t testing.TB) string {
-	t.Helper()
-	out, err := exec.Command("go", "env", "GOVERSION").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.Fields(string(out))[0]
 }
 
 func write(t testing.TB, dir, name, content string) {
@@ -200,6 +191,14 @@ func TestBuildSaysWhatIsWrong(t *testing.T) {
 			}
 		})
 	}
+	t.Run("no such toolchain", func(t *testing.T) {
+		dir := module(t)
+		write(t, dir, "go.mod", "module example.com/server\n\ngo 1.20\ntoolchain go1.0.99\n")
+		t.Setenv("GOPROXY", "off")
+		if _, err := Build(t.Context(), Options{Module: dir}); err == nil || !strings.Contains(err.Error(), "built with exactly go1.0.99") {
+			t.Errorf("got %v", err)
+		}
+	})
 	t.Run("no go command", func(t *testing.T) {
 		dir := module(t)
 		t.Setenv("PATH", t.TempDir())
