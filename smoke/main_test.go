@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -22,7 +21,7 @@ func TestMain(m *testing.M) {
 // an Entra of its own, and an environment that is right for them. Beside
 // testscript's own commands there are
 //
-//	break server|entra fault...   breaks a stand-in
+//	break server|entra fault...   breaks a stand-in (or makes it slow)
 //	mend                          makes both whole again
 //	exitcode n command arg...     wants exactly that exit code
 //	diagnosis step regexp         wants smoke doctor to begin with that step,
@@ -51,7 +50,6 @@ func (c cleaner) Cleanup(f func()) { c.env.Defer(f) }
 func setUp(env *testscript.Env) error {
 	w := world{entra: standin.NewEntra(cleaner{env})}
 	w.server = standin.NewServer(cleaner{env}, w.entra)
-	w.server.Pace = 100 * time.Millisecond // the doctor tells a stream that flows from one that is held back
 	env.Values["world"] = w
 	env.Setenv("PRYNAI_MCP_URL", w.server.URL)
 	env.Setenv("TLS_CA", w.server.CA)

@@ -57,6 +57,8 @@ func ofNetwork(err error, facts Facts) string {
 		timeout   net.Error
 	)
 	switch {
+	case err == nil:
+		return ""
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return fmt.Sprintf("no host is called %s: a typing error in the address, or the app or its environment was deleted", dns.Name)
 	case errors.As(err, &dns):
@@ -76,7 +78,8 @@ func ofNetwork(err error, facts Facts) string {
 		return "the port speaks plain HTTP, the address says https://: wrong port, or TLS ends elsewhere"
 	case errors.Is(err, connectionRefused):
 		return "nothing listens there: the server is not running, or the port is wrong"
-	case errors.Is(err, connectionReset), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+	case errors.Is(err, connectionReset), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF),
+		strings.Contains(err.Error(), "server closed idle connection"): // net/http does not export this one
 		return "the connection was cut: the replica went away, or a gateway ended the stream"
 	case errors.Is(err, context.Canceled):
 		return "interrupted"

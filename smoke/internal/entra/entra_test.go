@@ -1,6 +1,7 @@
 package entra_test
 
 import (
+	"crypto/rand"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -82,7 +83,7 @@ func TestManagedIdentity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Resource = "api://managed" // of its own: the library keeps these tokens for the whole process
+	s.Resource = "api://" + rand.Text() // never asked for before: the library keeps these tokens for the whole process
 	var asked string
 	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = r.URL.Query().Get("resource")
@@ -94,7 +95,7 @@ func TestManagedIdentity(t *testing.T) {
 	t.Setenv("IDENTITY_ENDPOINT", endpoint.URL)
 	t.Setenv("IDENTITY_HEADER", "x")
 	token, err := entra.Fetch(t.Context(), s, rt)
-	if err != nil || token.Credential != "managed identity" || asked != "api://managed" {
+	if err != nil || token.Credential != "managed identity" || asked != s.Resource {
 		t.Errorf("%+v, %v; asked for %q", token, err, asked)
 	}
 }

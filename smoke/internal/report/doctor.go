@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/prynai/prynai-mcp/smoke/internal/check"
 )
@@ -30,7 +31,7 @@ func (d *Doctor) Add(r check.Result) {
 		}
 	}
 	d.held = d.held && r.Status == check.OK
-	d.printf("%-10s %-8s %s\n", r.Name, word, text)
+	d.printf("%s\n", strings.TrimRight(fmt.Sprintf("%-10s %-8s %s", r.Name, word, text), " "))
 }
 
 // Conclude writes the conclusion and tells whether everything held.

@@ -23,9 +23,9 @@ func NewEntra(t Test) *Entra {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{tenant}/v2.0/.well-known/openid-configuration", e.discovery)
 	mux.HandleFunc("POST /{tenant}/oauth2/v2.0/token", e.issue)
-	server := startTLS(mux)
+	server := startTLS(mux, func(url string) { e.URL = url })
 	t.Cleanup(server.Close)
-	e.URL, e.CA = server.URL, certificatePEM(server)
+	e.CA = certificatePEM(server)
 	return e
 }
 

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/mark3labs/mcp-go/server"
@@ -15,9 +14,8 @@ import (
 // Server is an MCP server with the product's surface, in small.
 type Server struct {
 	faults
-	URL  string // of the MCP endpoint
-	CA   string
-	Pace time.Duration // of long_task's steps
+	URL string // of the MCP endpoint
+	CA  string
 
 	entra  *Entra // nil: no token is asked for
 	base   string
@@ -34,7 +32,7 @@ type Server struct {
 // NewServer starts a server that lives as long as the test and accepts the
 // tokens of entra, or goes without when that is nil.
 func NewServer(t Test, entra *Entra) *Server {
-	s := &Server{entra: entra, Pace: time.Millisecond, ending: make(chan struct{}),
+	s := &Server{entra: entra, ending: make(chan struct{}),
 		sessions: map[string]*session{}, pending: map[string]chan []byte{}}
 	s.mcp = s.surface()
 	s.engine = s.newEngine()
@@ -53,9 +51,9 @@ func NewServer(t Test, entra *Entra) *Server {
 	})
 	mux.HandleFunc("GET /.well-known/oauth-protected-resource/mcp", s.metadata)
 	mux.Handle("/mcp", s.authenticate(http.HandlerFunc(s.serveMCP)))
-	ts := startTLS(s.edge(mux))
+	ts := startTLS(s.edge(mux), func(url string) { s.base, s.URL = url, url+"/mcp" })
 	t.Cleanup(func() { close(s.ending); ts.CloseClientConnections(); ts.Close() })
-	s.base, s.URL, s.CA = ts.URL, ts.URL+"/mcp", certificatePEM(ts)
+	s.CA = certificatePEM(ts)
 	return s
 }
 

@@ -64,10 +64,12 @@ func (f *faults) broken(name string) bool {
 	return f.set[name]
 }
 
-// startTLS starts a server that keeps quiet about clients that hang up.
-func startTLS(h http.Handler) *httptest.Server {
+// startTLS starts a server that keeps quiet about clients that hang up. ready
+// is told its address before the first request can come.
+func startTLS(h http.Handler, ready func(url string)) *httptest.Server {
 	s := httptest.NewUnstartedServer(h)
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	ready("https://" + s.Listener.Addr().String())
 	s.StartTLS()
 	return s
 }

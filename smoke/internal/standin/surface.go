@@ -58,9 +58,13 @@ func (s *Server) echo(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallTool
 
 func (s *Server) longTask(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 	steps := r.GetInt("steps", 3)
+	pace := time.Millisecond
+	if s.broken("slow") {
+		pace = 100 * time.Millisecond
+	}
 	for i := 1; i <= steps; i++ {
 		select {
-		case <-time.After(s.Pace):
+		case <-time.After(pace):
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
