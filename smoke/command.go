@@ -44,7 +44,7 @@ func (c *command) smoke(ctx context.Context) (bool, error) {
 		}
 		return false, err
 	}
-	announce := func(line string) { fmt.Fprintln(c.stdout, line) }
+	announce := func(line string) { _, _ = fmt.Fprintln(c.stdout, line) }
 	if c.json {
 		announce = func(string) {}
 	}

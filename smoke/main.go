@@ -63,61 +63,69 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
-	name := "run"
+	complain := func(format string, args ...any) { _, _ = fmt.Fprintf(stderr, "smoke: "+format+"\n", args...) }
+	name := ""
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		name, args = args[0], args[1:]
 	}
-	c := command{getenv: getenv, stdout: stdout, stderr: stderr}
-	flags := flag.NewFlagSet("smoke", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() {
-		out := flags.Output()
-		fmt.Fprint(out, usage)
-		flags.PrintDefaults()
-		fmt.Fprint(out, variables)
-	}
-	flags.DurationVar(&c.timeout, "timeout", time.Minute, "limit for the whole run")
-	var action func(context.Context) (bool, error)
-	switch name {
-	case "run":
-		flags.BoolVar(&c.json, "json", false, "write one JSON document instead of lines and a table")
-		flags.StringVar(&c.expectBuild, "expect-build", "", "fail when a server of another build (serverInfo.version) answers")
-		action = c.smoke
-	case "token":
-		flags.BoolVar(&c.json, "json", false, "write the claims as JSON")
-		flags.BoolVar(&c.raw, "raw", false, "write the token itself and nothing else; it is a secret")
-		action = c.token
-	case "doctor":
-		action = c.doctor
-	case "help":
+	c := &command{getenv: getenv, stdout: stdout, stderr: stderr}
+	flags, action := c.declare(name)
+	if name == "help" {
 		flags.SetOutput(stdout)
 		flags.Usage()
 		return exitOK
-	default:
-		fmt.Fprintf(stderr, "smoke: unknown command %q; smoke --help lists them\n", name)
+	}
+	if action == nil {
+		complain("unknown command %q; smoke --help lists them", name)
 		return exitUsage
 	}
-
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return exitOK
-	case err != nil:
+	case err != nil: // the flag package has said so
 		return exitUsage
 	case flags.NArg() > 0:
-		fmt.Fprintf(stderr, "smoke: unexpected argument %q; smoke --help tells how it is called\n", flags.Arg(0))
+		complain("unexpected argument %q; smoke --help tells how it is called", flags.Arg(0))
 		return exitUsage
 	case c.timeout <= 0:
-		fmt.Fprintf(stderr, "smoke: --timeout is %s, want a positive duration such as 60s\n", c.timeout)
+		complain("--timeout is %s, want a positive duration such as 60s", c.timeout)
 		return exitUsage
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	held, err := action(ctx)
 	if err != nil {
-		fmt.Fprintln(stderr, "smoke:", strings.ReplaceAll(err.Error(), "\n", "\nsmoke: "))
+		complain("%s", strings.ReplaceAll(err.Error(), "\n", "\nsmoke: "))
 	}
 	if err != nil || !held {
 		return exitFailed
 	}
 	return exitOK
+}
+
+// declare returns the flags and the action of a command; there is no action
+// for a name that is not one.
+func (c *command) declare(name string) (*flag.FlagSet, func(context.Context) (bool, error)) {
+	flags := flag.NewFlagSet("smoke", flag.ContinueOnError)
+	flags.SetOutput(c.stderr)
+	flags.Usage = func() {
+		_, _ = fmt.Fprint(flags.Output(), usage)
+		flags.PrintDefaults()
+		_, _ = fmt.Fprint(flags.Output(), variables)
+	}
+	flags.DurationVar(&c.timeout, "timeout", time.Minute, "limit for the whole run")
+	switch name {
+	case "", "help":
+		flags.BoolVar(&c.json, "json", false, "write one JSON document instead of lines and a table")
+		flags.StringVar(&c.expectBuild, "expect-build", "", "fail when a server of another build (serverInfo.version) answers")
+		return flags, c.smoke
+	case "token":
+		flags.BoolVar(&c.json, "json", false, "write the claims as JSON")
+		flags.BoolVar(&c.raw, "raw", false, "write the token itself and nothing else; it is a secret")
+		return flags, c.token
+	case "doctor":
+		return flags, c.doctor
+	}
+	return flags, nil
 }

@@ -28,7 +28,7 @@ func (s *Suite) openSession(ctx context.Context) (string, error) {
 	// Servers may keep quiet below a level of their own choice.
 	level := mcp.SetLevelRequest{}
 	level.Params.Level = mcp.LoggingLevelInfo
-	if err := c.SetLevel(ctx, level); err != nil {
+	if err := c.SetLevel(ctx, level); err != nil { //nolint:staticcheck // deprecated with this era, which is the one to prove
 		return "", fmt.Errorf("logging/setLevel: %w", err)
 	}
 	return c.info.ServerInfo.Name, nil
@@ -50,7 +50,8 @@ func (s *Suite) expectBuild(version string) error {
 // subscription uses a session of its own, with a GET stream, and changes the
 // counter from the shared one: an update has to cross from one to the other.
 func (s *Suite) subscription(ctx context.Context) (string, error) {
-	c, err := s.connect(ctx, ctx, sessionEra, transport.WithContinuousListening())
+	listening := transport.WithContinuousListening() //nolint:staticcheck // deprecated with this era, which is the one to prove
+	c, err := s.connect(ctx, ctx, sessionEra, listening)
 	if err != nil {
 		return "", err
 	}
@@ -60,7 +61,7 @@ func (s *Suite) subscription(ctx context.Context) (string, error) {
 	}
 	request := mcp.SubscribeRequest{}
 	request.Params.URI = counterURI
-	if err := c.Subscribe(ctx, request); err != nil {
+	if err := c.Subscribe(ctx, request); err != nil { //nolint:staticcheck // as above
 		return "", fmt.Errorf("resources/subscribe: %w", err)
 	}
 	if _, err := s.bump(ctx); err != nil {

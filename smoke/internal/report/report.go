@@ -25,8 +25,7 @@ type Run struct {
 // Table writes the results as a short table, then each failure in words.
 func Table(w io.Writer, run Run) error {
 	var b strings.Builder
-	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(tw, "\nCHECK\tRESULT\tTIME\t\n")
+	rows := "\nCHECK\tRESULT\tTIME\t\n"
 	counts := map[check.Status]int{}
 	for _, r := range run.Results {
 		counts[r.Status]++
@@ -34,7 +33,11 @@ func Table(w io.Writer, run Run) error {
 		if r.Failure != nil {
 			detail = "see below"
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", r.Name, r.Status, duration(r), detail)
+		rows += fmt.Sprintf("%s\t%s\t%s\t%s\n", r.Name, r.Status, duration(r), detail)
+	}
+	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	if _, err := io.WriteString(tw, rows); err != nil {
+		return err
 	}
 	if err := tw.Flush(); err != nil {
 		return err

@@ -76,7 +76,6 @@ type Refusal struct {
 	Status       int
 	Code         string // the body's "error", if it is an OAuth or JSON-RPC error
 	Description  string // what the far side said, one line
-	Challenge    string // WWW-Authenticate
 	RetryAfter   string
 	Location     string
 }
@@ -96,7 +95,6 @@ func refusal(r *http.Request, resp *http.Response) *Refusal {
 	}
 	e := &Refusal{
 		Method: r.Method, Path: r.URL.Path, Status: resp.StatusCode,
-		Challenge:  strings.Join(resp.Header.Values("WWW-Authenticate"), ", "),
 		RetryAfter: resp.Header.Get("Retry-After"),
 		Location:   resp.Header.Get("Location"),
 	}
