@@ -19,19 +19,21 @@ import (
 	_ "golang.org/x/crypto/x509roots/fallback" // the image has no certificates of its own
 )
 
-func main() {
+func main() { os.Exit(runUntilSignal(product)) }
+
+func runUntilSignal(newSurface func(build string) mcpSurface) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(run(ctx, os.Getenv, os.Stdout, os.Stderr, product))
+	return run(ctx, os.Getenv, os.Stdout, os.Stderr, newSurface)
 }
 
 // product is the surface of the product; tests serve others on the same
 // transport.
-func product(build string) *surface.Server { return surface.New(build) }
+func product(build string) mcpSurface { return surface.New(build) }
 
 // run serves until ctx ends, then drains. Its exit codes: 0 after a drain, 1
 // for a failure, 2 for a wrong configuration.
-func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writer, newSurface func(build string) *surface.Server) int {
+func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writer, newSurface func(build string) mcpSurface) int {
 	c, err := config.Load(getenv)
 	if err != nil {
 		var problems config.Problems

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mark3labs/mcp-go/server"
+
 	"github.com/prynai/prynai-mcp/server/internal/auth"
 	"github.com/prynai/prynai-mcp/server/internal/config"
 	"github.com/prynai/prynai-mcp/server/internal/counter"
@@ -26,6 +28,14 @@ import (
 // balancer needs that time to see that it is not ready any more.
 const leaveFor = 5 * time.Second
 
+// mcpSurface is what clients see of a replica: tools, resources and prompts.
+type mcpSurface interface {
+	// Engine is the server that the transport hands requests to.
+	Engine() *server.MCPServer
+	// Register adds everything to it. It is called once, before any request.
+	Register(surface.Dependencies)
+}
+
 // service is a replica: what main wires together.
 type service struct {
 	config   config.Config
@@ -38,17 +48,17 @@ type service struct {
 	health   *health.State
 }
 
-func newService(c config.Config, stdout io.Writer, surface *surface.Server) *service {
+func newService(c config.Config, stdout io.Writer, served mcpSurface) *service {
 	s := &service{config: c, log: newLogger(c, stdout)}
 	s.openRedis()
 	s.sessions = session.Open(session.Options{Client: s.redis, Logger: s.log, Idle: c.SessionIdle})
 	s.mcp = mcphttp.New(mcphttp.Options{
-		Server:    surface.MCPServer,
+		Server:    served.Engine(),
 		Sessions:  s.sessions,
 		Principal: func(ctx context.Context) string { return auth.FromContext(ctx).ID() },
 		Logger:    s.log,
 	})
-	surface.Register(surfaceDependencies(s))
+	served.Register(surface.Dependencies{Counter: counter.New(s.redis), Updates: s.mcp})
 	s.health = health.New(s.redis.Health)
 	if c.AuthRequired {
 		s.verifier = auth.New(c, nil, s.log)
@@ -62,10 +72,6 @@ func newService(c config.Config, stdout io.Writer, surface *surface.Server) *ser
 		s.log.Warn("AUTH_REQUIRED is false: whoever reaches this loopback address may do everything")
 	}
 	return s
-}
-
-func surfaceDependencies(s *service) surface.Dependencies {
-	return surface.Dependencies{Counter: counter.New(s.redis), Updates: s.mcp}
 }
 
 func newLogger(c config.Config, w io.Writer) *slog.Logger {
@@ -103,19 +109,19 @@ func (s *service) run(ctx context.Context) error {
 		return fmt.Errorf("listen on LISTEN_ADDR: %w", err)
 	}
 	// Requests outlive ctx: they are drained.
-	server := edge.NewServer(context.WithoutCancel(ctx), handler, s.log)
+	httpServer := edge.NewServer(context.WithoutCancel(ctx), handler, s.log)
 	stopBackground := s.background(context.WithoutCancel(ctx))
 	defer stopBackground()
 
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() { served <- httpServer.Serve(listener) }()
 	s.log.Info("listening", "address", listener.Addr().String(), "url", s.config.ResourceURL(), "replica", s.sessions.Replica())
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
-	return s.drain(server)
+	return s.drain(httpServer)
 }
 
 // background runs what a replica does beside serving; the answer ends it.
@@ -135,7 +141,7 @@ func (s *service) background(ctx context.Context) (stop func()) {
 // drain ends the replica so that its clients notice nothing: first the balancer
 // learns of it, then streams that wait for events move on, then running calls
 // get the time that is left.
-func (s *service) drain(server *http.Server) error {
+func (s *service) drain(httpServer *http.Server) error {
 	s.log.Info("draining")
 	s.health.Drain()
 	if s.embedded == nil { // else there is no other replica and no balancer
@@ -145,7 +151,7 @@ func (s *service) drain(server *http.Server) error {
 	defer cancel()
 	s.mcp.EndStreams()
 	stopped := make(chan error, 1)
-	go func() { stopped <- server.Shutdown(context.WithoutCancel(ctx)) }()
+	go func() { stopped <- httpServer.Shutdown(context.WithoutCancel(ctx)) }()
 	s.mcp.Finish(ctx)
 	select {
 	case err := <-stopped:
@@ -153,7 +159,7 @@ func (s *service) drain(server *http.Server) error {
 		return err
 	case <-time.After(leaveFor):
 		s.log.Warn("clients that did not take their answers are cut off")
-		return server.Close()
+		return httpServer.Close()
 	}
 }
 

@@ -79,6 +79,9 @@ func New(build string) *Server {
 const instructions = "PrynAI MCP: example tools on a server of many replicas. " +
 	"bump_counter changes the resource prynai://counter, which you can subscribe to."
 
+// Engine is what the transport hands requests to.
+func (s *Server) Engine() *server.MCPServer { return s.MCPServer }
+
 // Register adds everything. It is apart from New because the transport, which
 // the dependencies need, is made for a server that exists.
 func (s *Server) Register(d Dependencies) {

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// replica is a process of its own that serves a surface.
+type replica struct {
+	Address string
+
+	process *exec.Cmd
+	log     *replicaLog
+}
+
+// startReplica starts a replica that lives until the test ends. The
+// environment is the whole one of the server, but for the address.
+func startReplica(t testing.TB, surface string, environment ...string) *replica {
+	t.Helper()
+	r := &replica{
+		process: exec.CommandContext(t.Context(), os.Args[0]), // killed when the test's context ends
+		log:     &replicaLog{listening: make(chan string, 1)},
+	}
+	r.process.Env = append(baseEnvironment(), asReplica+"="+surface,
+		"LISTEN_ADDR=127.0.0.1:0", "AUTH_REQUIRED=false")
+	r.process.Env = append(r.process.Env, environment...)
+	r.process.Stdout, r.process.Stderr = r.log, r.log
+	if err := r.process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = r.process.Wait() // killed: the error says no more
+		close(ended)
+	}()
+	t.Cleanup(func() {
+		<-ended
+		if t.Failed() {
+			t.Logf("log of the replica at %s:\n%s", r.Address, r.log)
+		}
+	})
+	select {
+	case r.Address = <-r.log.listening:
+	case <-ended:
+		t.Fatalf("the replica ended:\n%s", r.log)
+	case <-time.After(30 * time.Second):
+		t.Fatalf("the replica does not listen:\n%s", r.log)
+	}
+	return r
+}
+
+// baseEnvironment is what a process needs that has nothing to do with the
+// server, so that the developer's own configuration does not reach it.
+func baseEnvironment() []string {
+	var environment []string
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "SYSTEMROOT", "TEMP", "GOCOVERDIR"} {
+		if value, ok := os.LookupEnv(name); ok {
+			environment = append(environment, name+"="+value)
+		}
+	}
+	return environment
+}
+
+// replicaLog keeps what a replica writes, and finds the address in it.
+type replicaLog struct {
+	listening chan string
+
+	mu   sync.Mutex
+	text bytes.Buffer
+	line []byte
+}
+
+func (l *replicaLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text.Write(p)
+	l.line = append(l.line, p...)
+	for {
+		line, rest, ok := bytes.Cut(l.line, []byte{'\n'})
+		if !ok {
+			return len(p), nil
+		}
+		l.line = rest
+		var record struct{ Msg, Address string }
+		if json.Unmarshal(line, &record) == nil && record.Msg == "listening" {
+			l.listening <- record.Address
+		}
+	}
+}
+
+func (l *replicaLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// balancer hands each request to the next replica, whichever served the one
+// before.
+type balancer struct {
+	*httptest.Server
+	replicas []*replica
+	next     atomic.Uint64
+	visits   chan visit // what was sent where, as far as there is room
+}
+
+// visit is a request, and the replica that served it.
+type visit struct {
+	Replica int
+	Request *http.Request
+	Body    string
+}
+
+func startBalancer(t testing.TB, replicas ...*replica) *balancer {
+	b := &balancer{replicas: replicas, visits: make(chan visit, 4096)}
+	proxies := make([]http.Handler, len(replicas))
+	for i, r := range replicas {
+		target := &url.URL{Scheme: "http", Host: r.Address}
+		proxies[i] = &httputil.ReverseProxy{
+			FlushInterval: -1,
+			Rewrite: func(p *httputil.ProxyRequest) {
+				p.SetURL(target)
+				p.Out.Host = p.In.Host
+			},
+			ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
+		}
+	}
+	b.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A reply may begin while the body is still being read, which the
+		// proxy does not like.
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		i := int(b.next.Add(1) % uint64(len(replicas)))
+		select {
+		case b.visits <- visit{i, r.Clone(r.Context()), string(body)}:
+		default:
+		}
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		proxies[i].ServeHTTP(w, r)
+	}))
+	t.Cleanup(func() {
+		b.CloseClientConnections()
+		b.Close()
+	})
+	return b
+}
