@@ -58,7 +58,7 @@ func newService(c config.Config, stdout io.Writer, served mcpSurface) *service {
 		Principal: func(ctx context.Context) string { return auth.FromContext(ctx).ID() },
 		Logger:    s.log,
 	})
-	served.Register(surface.Dependencies{Counter: counter.New(s.redis), Updates: s.mcp})
+	served.Register(surface.Dependencies{Counter: counter.New(s.redis), Updates: s.mcp, Logger: s.log})
 	s.health = health.New(s.redis.Health)
 	if c.AuthRequired {
 		s.verifier = auth.New(c, nil, s.log)

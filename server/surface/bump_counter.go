@@ -28,7 +28,7 @@ func bumpCounter(d Dependencies) Tool {
 		func(ctx context.Context, _ mcp.CallToolRequest, in bumpCounterInput) (*mcp.CallToolResult, error) {
 			value, err := d.Counter.Add(ctx, in.Step)
 			if err != nil {
-				return mcp.NewToolResultError("the counter's store did not answer, so it is in doubt whether the addition happened"), nil
+				return nil, fail("the counter's store did not answer, so it is in doubt whether the addition happened", err)
 			}
 			// The addition is done: what fails from here on must not look as if
 			// it were not.

@@ -18,7 +18,7 @@ func counterResource(d Dependencies) server.ServerResource {
 		Handler: func(ctx context.Context, _ mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
 			value, err := d.Counter.Value(ctx)
 			if err != nil {
-				return nil, err
+				return nil, fail("the counter's store is unavailable: try again", err)
 			}
 			return text(counterURI, strconv.FormatInt(value, 10)), nil
 		},

@@ -32,7 +32,7 @@ func quickSummary() server.ServerPrompt {
 				tone = v
 			}
 			if !slices.Contains(tones, tone) {
-				return nil, fmt.Errorf("tone must be %s, not %q", strings.Join(tones, " or "), tone)
+				return nil, fail(fmt.Sprintf("tone must be %s, not %q", strings.Join(tones, " or "), tone), nil)
 			}
 			text := fmt.Sprintf("Please write a short, %s summary of the document titled %q.", tone, title)
 			return mcp.NewGetPromptResult("Quick summary", []mcp.PromptMessage{

@@ -39,9 +39,11 @@ func summarizeViaClientLLM() Tool {
 			}
 			ctx, cancel := context.WithTimeout(ctx, samplingTimeout)
 			defer cancel()
-			answer, err := server.ServerFromContext(ctx).RequestSampling(ctx, mcp.CreateMessageRequest{
-				CreateMessageParams: summaryParams(in.Text),
-			})
+			client, ok := server.ClientSessionFromContext(ctx).(server.SessionWithSampling)
+			if !ok {
+				return samplingUnavailable(ctx, "the connection cannot carry requests to the client")
+			}
+			answer, err := client.RequestSampling(ctx, mcp.CreateMessageRequest{CreateMessageParams: summaryParams(in.Text)})
 			if err != nil {
 				return samplingUnavailable(ctx, err.Error())
 			}

@@ -14,6 +14,7 @@ package surface
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -25,6 +26,7 @@ import (
 type Dependencies struct {
 	Counter Counter
 	Updates Updates
+	Logger  *slog.Logger
 }
 
 // Counter is shared by all replicas and outlives them.
@@ -85,6 +87,10 @@ func (s *Server) Engine() *server.MCPServer { return s.MCPServer }
 // Register adds everything. It is apart from New because the transport, which
 // the dependencies need, is made for a server that exists.
 func (s *Server) Register(d Dependencies) {
+	report := failures{d.Logger}
+	s.Use(report.tools)
+	server.WithResourceHandlerMiddleware(report.resources)(s.MCPServer)
+	server.WithPromptHandlerMiddleware(report.prompts)(s.MCPServer)
 	for _, tool := range tools(d) {
 		s.AddTools(tool.ServerTool)
 		s.access[tool.Tool.Name] = tool.access
