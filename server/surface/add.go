@@ -20,7 +20,7 @@ type addOutput struct {
 
 func add() Tool {
 	tool := mcp.NewTool("add",
-		mcp.WithTitleAnnotation("Add two integers"),
+		mcp.WithToolTitle("Add two integers"),
 		mcp.WithDescription("Returns the sum of the integers a and b. Use it whenever an exact sum is needed."),
 		mcp.WithReadOnlyHintAnnotation(true),
 		mcp.WithIdempotentHintAnnotation(true),

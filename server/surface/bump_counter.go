@@ -16,7 +16,7 @@ type bumpCounterInput struct {
 
 func bumpCounter(d Dependencies) Tool {
 	tool := mcp.NewTool("bump_counter",
-		mcp.WithTitleAnnotation("Bump the counter"),
+		mcp.WithToolTitle("Bump the counter"),
 		mcp.WithDescription("Adds step (1 by default) to the shared counter and returns its new value. "+
 			"Subscribers of the resource prynai://counter are told. An error that speaks of doubt means that the addition may have happened: read the counter before you repeat it."),
 		mcp.WithReadOnlyHintAnnotation(false),

@@ -14,7 +14,7 @@ type echoInput struct {
 
 func echo() Tool {
 	tool := mcp.NewTool("echo",
-		mcp.WithTitleAnnotation("Echo a message"),
+		mcp.WithToolTitle("Echo a message"),
 		mcp.WithDescription("Returns the message unchanged, and sends a log notification of level info. Use it to check that the connection works."),
 		mcp.WithReadOnlyHintAnnotation(true),
 		mcp.WithIdempotentHintAnnotation(true),

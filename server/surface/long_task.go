@@ -21,7 +21,7 @@ type longTaskInput struct {
 
 func longTask() Tool {
 	tool := mcp.NewTool("long_task",
-		mcp.WithTitleAnnotation("Run a long task"),
+		mcp.WithToolTitle("Run a long task"),
 		mcp.WithDescription("Works for 200 ms per step, 1 to 3000 steps, and reports progress after each. "+
 			"Use it to see progress notifications, cancellation and resumption; it has no other effect."),
 		mcp.WithReadOnlyHintAnnotation(true),

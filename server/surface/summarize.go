@@ -24,7 +24,7 @@ const (
 
 func summarizeViaClientLLM() Tool {
 	tool := mcp.NewTool("summarize_via_client_llm",
-		mcp.WithTitleAnnotation("Summarize with the client's model"),
+		mcp.WithToolTitle("Summarize with the client's model"),
 		mcp.WithDescription("Asks the client's own language model for a short summary of the text and returns it. "+
 			"Answers \"sampling unavailable\" when the client offers no model."),
 		mcp.WithReadOnlyHintAnnotation(true),

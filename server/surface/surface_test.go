@@ -139,7 +139,7 @@ func TestGolden(t *testing.T) {
 				t.Error("declares no requirement, so nobody may call it: auth.None has to be written")
 			}
 			a := tool.Tool.Annotations
-			if a.Title == "" || tool.Tool.Description == "" || a.ReadOnlyHint == nil || a.IdempotentHint == nil || a.DestructiveHint == nil || a.OpenWorldHint == nil {
+			if tool.Tool.Title == "" || tool.Tool.Description == "" || a.ReadOnlyHint == nil || a.IdempotentHint == nil || a.DestructiveHint == nil || a.OpenWorldHint == nil {
 				t.Errorf("lacks a title, a description or an annotation: %+v", a)
 			}
 		})
