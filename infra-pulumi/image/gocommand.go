@@ -27,7 +27,11 @@ type goCommand struct {
 
 // toolchain is the go command of exactly the version that the server's go.mod names.
 func toolchain(o Options) (*goCommand, error) {
-	path := filepath.Join(o.Module, "go.mod")
+	module, err := filepath.Abs(o.Module)
+	if err != nil {
+		return nil, fmt.Errorf("read the server's module: %w", err)
+	}
+	path := filepath.Join(module, "go.mod")
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the server's module: %w", err)
@@ -38,9 +42,9 @@ func toolchain(o Options) (*goCommand, error) {
 	}
 	switch {
 	case file.Toolchain != nil:
-		return &goCommand{o.Module, file.Toolchain.Name}, nil
+		return &goCommand{module, file.Toolchain.Name}, nil
 	case file.Go != nil:
-		return &goCommand{o.Module, "go" + file.Go.Version}, nil
+		return &goCommand{module, "go" + file.Go.Version}, nil
 	}
 	return nil, fmt.Errorf("%s names no Go version: add a go line, so that every machine builds the same image", path)
 }
@@ -106,6 +110,10 @@ func (g *goCommand) sourceFiles(ctx context.Context) ([]string, error) {
 			relative, err := filepath.Rel(g.module, filepath.Join(pkg.Dir, name))
 			if err != nil {
 				return nil, err
+			}
+			if !filepath.IsLocal(relative) {
+				// Its name would say where on this machine it is, and the hash with it.
+				return nil, fmt.Errorf("%s is not within %s", filepath.Join(pkg.Dir, name), g.module)
 			}
 			files = append(files, filepath.ToSlash(relative))
 		}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/prynai/prynai-mcp/infra-pulumi/image"
 	app "github.com/pulumi/pulumi-azure-native-sdk/app/v2/v20250101"
-	resources "github.com/pulumi/pulumi-azure-native-sdk/resources/v2/v20240301"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
@@ -20,11 +19,11 @@ type containerApp struct {
 	publicURL pulumi.StringOutput
 }
 
-func newApp(ctx *pulumi.Context, names names, group *resources.ResourceGroup, cfg *config, environment *app.ManagedEnvironment,
-	identity *identity, registry *registry, redisURL pulumi.StringOutput, server *image.Deployed) (*containerApp, error) {
+func (d *deployment) newApp(environment *app.ManagedEnvironment, identity *identity, registry *registry,
+	redisURL pulumi.StringOutput, server *image.Deployed) (*containerApp, error) {
 
-	publicURL := publicURL(names, cfg, environment)
-	secrets := appSecrets(cfg, redisURL)
+	publicURL := d.publicURL(environment)
+	secrets := d.appSecrets(redisURL)
 	login := app.RegistryCredentialsArgs{Server: registry.LoginServer, Identity: identity.ID()}
 	if registry.adminUser {
 		secrets = append(secrets, app.SecretArgs{Name: pulumi.String("registry-password"), Value: registry.password()})
@@ -32,9 +31,9 @@ func newApp(ctx *pulumi.Context, names names, group *resources.ResourceGroup, cf
 			Server: registry.LoginServer, Username: registry.username(), PasswordSecretRef: pulumi.String("registry-password"),
 		}
 	}
-	made, err := app.NewContainerApp(ctx, "app", &app.ContainerAppArgs{
-		ResourceGroupName:   group.Name,
-		ContainerAppName:    pulumi.String(names.local()),
+	made, err := app.NewContainerApp(d.Context, "app", &app.ContainerAppArgs{
+		ResourceGroupName:   d.group.Name,
+		ContainerAppName:    pulumi.String(d.names.local()),
 		EnvironmentId:       environment.ID(),
 		WorkloadProfileName: pulumi.String(workloadProfile),
 		Identity: app.ManagedServiceIdentityArgs{
@@ -52,18 +51,8 @@ func newApp(ctx *pulumi.Context, names names, group *resources.ResourceGroup, cf
 			Registries: app.RegistryCredentialsArray{login},
 			Secrets:    secrets,
 		},
-		Template: app.TemplateArgs{
-			Containers: app.ContainerArray{app.ContainerArgs{
-				Name:      pulumi.String("server"),
-				Image:     server.Ref,
-				Env:       appVariables(ctx, cfg, publicURL),
-				Resources: app.ContainerResourcesArgs{Cpu: pulumi.Float64(cfg.cpu), Memory: pulumi.String(cfg.memory)},
-				Probes:    probes(),
-			}},
-			Scale:                         scale(cfg),
-			TerminationGracePeriodSeconds: pulumi.Float64(terminationGrace),
-		},
-		Tags: names.tags(),
+		Template: d.appTemplate(server, publicURL),
+		Tags:     d.names.tags(),
 	}, slices.Concat(server.Options, []pulumi.ResourceOption{pulumi.DependsOn(identity.grants)})...)
 	if err != nil {
 		return nil, err
@@ -71,27 +60,42 @@ func newApp(ctx *pulumi.Context, names names, group *resources.ResourceGroup, cf
 	return &containerApp{made, publicURL}, nil
 }
 
-// publicURL is the app's address as Azure will form it: what the app itself answers is not known before it is made.
-func publicURL(names names, cfg *config, environment *app.ManagedEnvironment) pulumi.StringOutput {
-	if cfg.publicURL != "" {
-		return pulumi.String(cfg.publicURL).ToStringOutput()
+// appTemplate is what a revision is made of: Azure starts a new one when anything in it changes.
+func (d *deployment) appTemplate(server *image.Deployed, publicURL pulumi.StringOutput) app.TemplateArgs {
+	return app.TemplateArgs{
+		Containers: app.ContainerArray{app.ContainerArgs{
+			Name:      pulumi.String("server"),
+			Image:     server.Ref,
+			Env:       d.appVariables(publicURL),
+			Resources: app.ContainerResourcesArgs{Cpu: pulumi.Float64(d.config.cpu), Memory: pulumi.String(d.config.memory)},
+			Probes:    probes(),
+		}},
+		Scale:                         d.scale(),
+		TerminationGracePeriodSeconds: pulumi.Float64(terminationGrace),
 	}
-	return pulumi.Sprintf("https://%s.%s", names.local(), environment.DefaultDomain)
 }
 
-func appSecrets(cfg *config, redisURL pulumi.StringOutput) app.SecretArray {
+// publicURL is the app's address as Azure will form it: what the app itself answers is not known before it is made.
+func (d *deployment) publicURL(environment *app.ManagedEnvironment) pulumi.StringOutput {
+	if d.config.publicURL != "" {
+		return pulumi.String(d.config.publicURL).ToStringOutput()
+	}
+	return pulumi.Sprintf("https://%s.%s", d.names.local(), environment.DefaultDomain)
+}
+
+func (d *deployment) appSecrets(redisURL pulumi.StringOutput) app.SecretArray {
 	one := func(name string, value pulumi.StringOutput) app.SecretArgs {
 		return app.SecretArgs{Name: pulumi.String(name), Value: secret(value)}
 	}
 	return app.SecretArray{
 		one("redis-url", redisURL),
-		one("entra-tenant", pulumi.String(cfg.tenantID).ToStringOutput()),
-		one("entra-audiences", pulumi.String(cfg.audiences).ToStringOutput()),
+		one("entra-tenant", pulumi.String(d.config.tenantID).ToStringOutput()),
+		one("entra-audiences", pulumi.String(d.config.audiences).ToStringOutput()),
 	}
 }
 
 // appVariables are the server's environment. Its own table of variables says what each does.
-func appVariables(ctx *pulumi.Context, cfg *config, publicURL pulumi.StringOutput) app.EnvironmentVarArray {
+func (d *deployment) appVariables(publicURL pulumi.StringOutput) app.EnvironmentVarArray {
 	plain := func(name string, value pulumi.StringInput) app.EnvironmentVarArgs {
 		return app.EnvironmentVarArgs{Name: pulumi.String(name), Value: value}
 	}
@@ -103,10 +107,10 @@ func appVariables(ctx *pulumi.Context, cfg *config, publicURL pulumi.StringOutpu
 		from("ENTRA_TENANT_ID", "entra-tenant"),
 		from("ENTRA_AUDIENCES", "entra-audiences"),
 		plain("AUTH_REQUIRED", pulumi.String("true")),
-		plain("PRYNAI_ENV", pulumi.String(ctx.Stack())),
+		plain("PRYNAI_ENV", pulumi.String(d.Stack())),
 		plain("PUBLIC_URL", publicURL),
 	}
-	for _, v := range cfg.variables {
+	for _, v := range d.config.variables {
 		all = append(all, plain(v.name, v.value))
 	}
 	return all
@@ -132,13 +136,13 @@ func probes() app.ContainerAppProbeArray {
 
 // scale keeps at least one replica. Azure counts the requests of the last 15 seconds, for which an open stream is
 // idle, hence a rule by CPU beside the one by requests.
-func scale(cfg *config) app.ScaleArgs {
+func (d *deployment) scale() app.ScaleArgs {
 	return app.ScaleArgs{
-		MinReplicas: pulumi.Int(cfg.minReplicas),
-		MaxReplicas: pulumi.Int(cfg.maxReplicas),
+		MinReplicas: pulumi.Int(d.config.minReplicas),
+		MaxReplicas: pulumi.Int(d.config.maxReplicas),
 		Rules: app.ScaleRuleArray{
 			app.ScaleRuleArgs{Name: pulumi.String("requests"), Http: app.HttpScaleRuleArgs{
-				Metadata: pulumi.StringMap{"concurrentRequests": pulumi.String(strconv.Itoa(cfg.concurrentRequests))},
+				Metadata: pulumi.StringMap{"concurrentRequests": pulumi.String(strconv.Itoa(d.config.concurrentRequests))},
 			}},
 			app.ScaleRuleArgs{Name: pulumi.String("cpu"), Custom: app.CustomScaleRuleArgs{
 				Type:     pulumi.String("cpu"),

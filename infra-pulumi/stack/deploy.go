@@ -9,6 +9,7 @@ package stack
 
 import (
 	"github.com/prynai/prynai-mcp/infra-pulumi/image"
+	resources "github.com/pulumi/pulumi-azure-native-sdk/resources/v2/v20240301"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
@@ -35,8 +36,54 @@ func (p Program) Deploy(ctx *pulumi.Context) error {
 	return err
 }
 
+// declare is the whole deployment, in the order of what needs what.
 func (p Program) declare(ctx *pulumi.Context) (pulumi.Map, error) {
-	cfg, err := readConfig(ctx, p.Getenv)
+	d, err := newDeployment(ctx, p.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	registry, err := d.newRegistry()
+	if err != nil {
+		return nil, err
+	}
+	identity, err := d.newIdentity(registry)
+	if err != nil {
+		return nil, err
+	}
+	redisURL, err := d.newRedis()
+	if err != nil {
+		return nil, err
+	}
+	logs, err := d.newLogs()
+	if err != nil {
+		return nil, err
+	}
+	environment, err := d.newEnvironment(logs)
+	if err != nil {
+		return nil, err
+	}
+	server, err := p.image(ctx, registry.target(ctx))
+	if err != nil {
+		return nil, err
+	}
+	app, err := d.newApp(environment, identity, registry, redisURL, server)
+	if err != nil {
+		return nil, err
+	}
+	return d.outputs(app, server), nil
+}
+
+// deployment is what every resource is declared with.
+type deployment struct {
+	*pulumi.Context
+	config *config
+	names  names
+	group  *resources.ResourceGroup
+}
+
+// newDeployment checks the configuration before anything is declared, and makes the group that holds the rest.
+func newDeployment(ctx *pulumi.Context, getenv func(string) string) (*deployment, error) {
+	config, err := readConfig(ctx, getenv)
 	if err != nil {
 		return nil, err
 	}
@@ -48,35 +95,7 @@ func (p Program) declare(ctx *pulumi.Context) (pulumi.Map, error) {
 	if err != nil {
 		return nil, err
 	}
-	registry, err := newRegistry(ctx, names, group, cfg)
-	if err != nil {
-		return nil, err
-	}
-	identity, err := newIdentity(ctx, names, group, registry)
-	if err != nil {
-		return nil, err
-	}
-	redisURL, err := newRedis(ctx, names, group, cfg)
-	if err != nil {
-		return nil, err
-	}
-	logs, err := newLogs(ctx, names, group)
-	if err != nil {
-		return nil, err
-	}
-	environment, err := newEnvironment(ctx, names, group, logs)
-	if err != nil {
-		return nil, err
-	}
-	server, err := p.image(ctx, registry.target(ctx))
-	if err != nil {
-		return nil, err
-	}
-	app, err := newApp(ctx, names, group, cfg, environment, identity, registry, redisURL, server)
-	if err != nil {
-		return nil, err
-	}
-	return outputs(group, app, server), nil
+	return &deployment{ctx, config, names, group}, nil
 }
 
 func (p Program) image(ctx *pulumi.Context, to image.Registry) (*image.Deployed, error) {

@@ -71,17 +71,7 @@ func appInputs(t *testing.T, cfg map[string]string) map[string]any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return plain(resource.NewObjectProperty(r.Inputs)).(map[string]any)
-}
-
-// plain is a value without the marks of secrets.
-func plain(v resource.PropertyValue) any {
-	return v.MapRepl(nil, func(v resource.PropertyValue) (any, bool) {
-		if v.IsSecret() {
-			return plain(v.SecretValue().Element), true
-		}
-		return nil, false
-	})
+	return evaluate.Revealed(resource.NewObjectProperty(r.Inputs)).(map[string]any)
 }
 
 // The golden files hold every input of every resource; what is secret stands there as such.
@@ -165,7 +155,7 @@ func TestSecretsReachTheApp(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := map[string]any{}
-		for _, s := range plain(r.Inputs["configuration"]).(map[string]any)["secrets"].([]any) {
+		for _, s := range evaluate.Revealed(r.Inputs["configuration"]).(map[string]any)["secrets"].([]any) {
 			got[s.(map[string]any)["name"].(string)] = s.(map[string]any)["value"]
 		}
 		for name, value := range map[string]string{
@@ -282,12 +272,12 @@ func outputsOf(t *testing.T, cfg map[string]string) map[string]outcome {
 		outputs, err := program().declare(ctx)
 		for name, input := range outputs {
 			output := pulumi.ToOutput(input)
-			output.ApplyT(func(value any) any {
+			ctx.Export(name, output.ApplyT(func(value any) any { // exported to be waited for
 				mu.Lock()
 				defer mu.Unlock()
 				all[name] = outcome{value, pulumi.IsSecret(output)}
 				return nil
-			})
+			}))
 		}
 		return err
 	}, evaluate.Options{Project: "prynai-mcp", Stack: "dev", Config: cfg})

@@ -2,7 +2,6 @@ package stack
 
 import (
 	app "github.com/pulumi/pulumi-azure-native-sdk/app/v2/v20250101"
-	resources "github.com/pulumi/pulumi-azure-native-sdk/resources/v2/v20240301"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
@@ -10,10 +9,10 @@ import (
 const workloadProfile = "Consumption"
 
 // newEnvironment makes the Container Apps environment that the app runs in.
-func newEnvironment(ctx *pulumi.Context, names names, group *resources.ResourceGroup, logs *logs) (*app.ManagedEnvironment, error) {
-	return app.NewManagedEnvironment(ctx, "environment", &app.ManagedEnvironmentArgs{
-		ResourceGroupName: group.Name,
-		EnvironmentName:   pulumi.String(names.local()),
+func (d *deployment) newEnvironment(logs *logs) (*app.ManagedEnvironment, error) {
+	return app.NewManagedEnvironment(d.Context, "environment", &app.ManagedEnvironmentArgs{
+		ResourceGroupName: d.group.Name,
+		EnvironmentName:   pulumi.String(d.names.local()),
 		WorkloadProfiles: app.WorkloadProfileArray{app.WorkloadProfileArgs{
 			Name:                pulumi.String(workloadProfile),
 			WorkloadProfileType: pulumi.String(workloadProfile),
@@ -25,6 +24,6 @@ func newEnvironment(ctx *pulumi.Context, names names, group *resources.ResourceG
 				SharedKey:  logs.sharedKey,
 			},
 		},
-		Tags: names.tags(),
+		Tags: d.names.tags(),
 	})
 }

@@ -5,7 +5,6 @@ import (
 
 	"github.com/prynai/prynai-mcp/infra-pulumi/azurecache"
 	"github.com/pulumi/pulumi-azure-native-sdk/authorization/v2"
-	resources "github.com/pulumi/pulumi-azure-native-sdk/resources/v2/v20240301"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
@@ -22,21 +21,21 @@ type identity struct {
 	grants []pulumi.Resource
 }
 
-func newIdentity(ctx *pulumi.Context, names names, group *resources.ResourceGroup, registry *registry) (*identity, error) {
+func (d *deployment) newIdentity(registry *registry) (*identity, error) {
 	id := new(identity)
-	err := ctx.RegisterResource("azure-native:managedidentity/v20230131:UserAssignedIdentity", "identity", pulumi.Map{
-		"resourceGroupName": group.Name,
-		"resourceName":      pulumi.String(names.local()),
-		"tags":              names.tags(),
+	err := d.RegisterResource("azure-native:managedidentity/v20230131:UserAssignedIdentity", "identity", pulumi.Map{
+		"resourceGroupName": d.group.Name,
+		"resourceName":      pulumi.String(d.names.local()),
+		"tags":              d.names.tags(),
 	}, id, pulumi.Version(azurecache.Version))
 	if err != nil || registry.adminUser {
 		return id, err // with the admin user the app pulls by password
 	}
-	pull, err := authorization.NewRoleAssignment(ctx, "pull", &authorization.RoleAssignmentArgs{
-		RoleAssignmentName: pulumi.String(names.role("pull")),
+	pull, err := authorization.NewRoleAssignment(d.Context, "pull", &authorization.RoleAssignmentArgs{
+		RoleAssignmentName: pulumi.String(d.names.role("pull")),
 		Scope:              registry.ID(),
 		RoleDefinitionId: pulumi.String(fmt.Sprintf("/subscriptions/%s/providers/Microsoft.Authorization/roleDefinitions/%s",
-			names.subscription, acrPull)),
+			d.names.subscription, acrPull)),
 		PrincipalId: id.PrincipalID,
 		// Without it Azure looks for the principal, which it may not know yet.
 		PrincipalType: pulumi.String("ServicePrincipal"),

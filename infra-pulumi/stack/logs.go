@@ -2,7 +2,6 @@ package stack
 
 import (
 	operationalinsights "github.com/pulumi/pulumi-azure-native-sdk/operationalinsights/v2/v20230901"
-	resources "github.com/pulumi/pulumi-azure-native-sdk/resources/v2/v20240301"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
@@ -12,19 +11,19 @@ type logs struct {
 	sharedKey  pulumi.StringOutput // secret
 }
 
-func newLogs(ctx *pulumi.Context, names names, group *resources.ResourceGroup) (*logs, error) {
-	workspace, err := operationalinsights.NewWorkspace(ctx, "logs", &operationalinsights.WorkspaceArgs{
-		ResourceGroupName: group.Name,
-		WorkspaceName:     pulumi.String(names.local()),
+func (d *deployment) newLogs() (*logs, error) {
+	workspace, err := operationalinsights.NewWorkspace(d.Context, "logs", &operationalinsights.WorkspaceArgs{
+		ResourceGroupName: d.group.Name,
+		WorkspaceName:     pulumi.String(d.names.local()),
 		Sku:               operationalinsights.WorkspaceSkuArgs{Name: pulumi.String("PerGB2018")},
 		RetentionInDays:   pulumi.Int(30), // what the price of ingestion includes
-		Tags:              names.tags(),
+		Tags:              d.names.tags(),
 	})
 	if err != nil {
 		return nil, err
 	}
-	keys := operationalinsights.GetSharedKeysOutput(ctx, operationalinsights.GetSharedKeysOutputArgs{
-		ResourceGroupName: group.Name,
+	keys := operationalinsights.GetSharedKeysOutput(d.Context, operationalinsights.GetSharedKeysOutputArgs{
+		ResourceGroupName: d.group.Name,
 		WorkspaceName:     workspace.Name,
 	})
 	return &logs{workspace.CustomerId, secret(keys.PrimarySharedKey().Elem())}, nil

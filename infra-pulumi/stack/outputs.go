@@ -4,15 +4,14 @@ import (
 	"encoding/json"
 
 	"github.com/prynai/prynai-mcp/infra-pulumi/image"
-	resources "github.com/pulumi/pulumi-azure-native-sdk/resources/v2/v20240301"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
 // outputs are what people and the smoke client need. None is secret.
-func outputs(group *resources.ResourceGroup, app *containerApp, server *image.Deployed) pulumi.Map {
+func (d *deployment) outputs(app *containerApp, server *image.Deployed) pulumi.Map {
 	mcpURL := pulumi.Sprintf("%s/mcp", app.publicURL)
 	return pulumi.Map{
-		"resourceGroup": group.Name,
+		"resourceGroup": d.group.Name,
 		"containerApp":  app.Name,
 		"image":         server.Ref,
 		// The configuration holds secrets, so the engine takes all of it for one; the host name in it is public.

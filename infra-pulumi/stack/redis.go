@@ -6,51 +6,50 @@ import (
 	"strconv"
 
 	"github.com/prynai/prynai-mcp/infra-pulumi/azurecache"
-	resources "github.com/pulumi/pulumi-azure-native-sdk/resources/v2/v20240301"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
 // newRedis makes the Redis of the configured kind and answers its URL, key included, as a secret.
-func newRedis(ctx *pulumi.Context, names names, group *resources.ResourceGroup, cfg *config) (pulumi.StringOutput, error) {
-	if cfg.redisKind == classicRedis {
-		return newClassicRedis(ctx, names, group, cfg.classicSKU)
+func (d *deployment) newRedis() (pulumi.StringOutput, error) {
+	if d.config.redisKind == classicRedis {
+		return d.newClassicRedis()
 	}
-	return newManagedRedis(ctx, names, group, cfg.managedSKU)
+	return d.newManagedRedis()
 }
 
-func newManagedRedis(ctx *pulumi.Context, names names, group *resources.ResourceGroup, sku string) (none pulumi.StringOutput, _ error) {
-	cluster, err := azurecache.NewCluster(ctx, "redis", azurecache.ClusterArgs{
-		ResourceGroupName: group.Name,
-		Name:              names.global(),
-		SKU:               sku,
-		Tags:              names.tags(),
+func (d *deployment) newManagedRedis() (none pulumi.StringOutput, _ error) {
+	cluster, err := azurecache.NewCluster(d.Context, "redis", azurecache.ClusterArgs{
+		ResourceGroupName: d.group.Name,
+		Name:              d.names.global(),
+		SKU:               d.config.managedSKU,
+		Tags:              d.names.tags(),
 	})
 	if err != nil {
 		return none, err
 	}
-	database, err := azurecache.NewDatabase(ctx, "redis-database", azurecache.DatabaseArgs{
-		ResourceGroupName: group.Name,
+	database, err := azurecache.NewDatabase(d.Context, "redis-database", azurecache.DatabaseArgs{
+		ResourceGroupName: d.group.Name,
 		ClusterName:       cluster.Name,
 	})
 	if err != nil {
 		return none, err
 	}
-	return redisURL(cluster.HostName, database.Port, database.PrimaryKey(ctx, group.Name, cluster.Name)), nil
+	return redisURL(cluster.HostName, database.Port, database.PrimaryKey(d.Context, d.group.Name, cluster.Name)), nil
 }
 
-func newClassicRedis(ctx *pulumi.Context, names names, group *resources.ResourceGroup, sku classicSKU) (none pulumi.StringOutput, _ error) {
-	redis, err := azurecache.NewRedis(ctx, "redis", azurecache.RedisArgs{
-		ResourceGroupName: group.Name,
-		Name:              names.global(),
-		SKU:               sku.name,
-		Family:            sku.family,
-		Capacity:          sku.capacity,
-		Tags:              names.tags(),
+func (d *deployment) newClassicRedis() (none pulumi.StringOutput, _ error) {
+	redis, err := azurecache.NewRedis(d.Context, "redis", azurecache.RedisArgs{
+		ResourceGroupName: d.group.Name,
+		Name:              d.names.global(),
+		SKU:               d.config.classicSKU.name,
+		Family:            d.config.classicSKU.family,
+		Capacity:          d.config.classicSKU.capacity,
+		Tags:              d.names.tags(),
 	})
 	if err != nil {
 		return none, err
 	}
-	return redisURL(redis.HostName, redis.SSLPort, redis.PrimaryKey(ctx, group.Name)), nil
+	return redisURL(redis.HostName, redis.SSLPort, redis.PrimaryKey(d.Context, d.group.Name)), nil
 }
 
 // redisURL is a secret because the key is.

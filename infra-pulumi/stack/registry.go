@@ -9,7 +9,6 @@ import (
 	"github.com/prynai/prynai-mcp/infra-pulumi/image"
 	"github.com/pulumi/pulumi-azure-native-sdk/authorization/v2"
 	containerregistry "github.com/pulumi/pulumi-azure-native-sdk/containerregistry/v2/v20230701"
-	resources "github.com/pulumi/pulumi-azure-native-sdk/resources/v2/v20240301"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
@@ -18,27 +17,27 @@ import (
 type registry struct {
 	*containerregistry.Registry
 	adminUser bool
-	// credentials are the admin user's; asked for only where it is on.
+	// credentials are the admin user's, asked for only where it is on.
 	credentials containerregistry.ListRegistryCredentialsResultOutput
-	// names as the registry's own outputs are not to be had where a push runs.
+	// group and name find the registry where a push runs: a function that is called there takes no outputs.
 	group, name string
 }
 
-func newRegistry(ctx *pulumi.Context, names names, group *resources.ResourceGroup, cfg *config) (*registry, error) {
-	made, err := containerregistry.NewRegistry(ctx, "registry", &containerregistry.RegistryArgs{
-		ResourceGroupName: group.Name,
-		RegistryName:      pulumi.String(names.registry()),
+func (d *deployment) newRegistry() (*registry, error) {
+	made, err := containerregistry.NewRegistry(d.Context, "registry", &containerregistry.RegistryArgs{
+		ResourceGroupName: d.group.Name,
+		RegistryName:      pulumi.String(d.names.registry()),
 		Sku:               containerregistry.SkuArgs{Name: pulumi.String("Basic")},
-		AdminUserEnabled:  pulumi.Bool(cfg.adminUser),
-		Tags:              names.tags(),
+		AdminUserEnabled:  pulumi.Bool(d.config.adminUser),
+		Tags:              d.names.tags(),
 	})
 	if err != nil {
 		return nil, err
 	}
-	r := &registry{Registry: made, adminUser: cfg.adminUser, group: names.local(), name: names.registry()}
+	r := &registry{Registry: made, adminUser: d.config.adminUser, group: d.names.local(), name: d.names.registry()}
 	if r.adminUser {
-		r.credentials = containerregistry.ListRegistryCredentialsOutput(ctx, containerregistry.ListRegistryCredentialsOutputArgs{
-			ResourceGroupName: group.Name,
+		r.credentials = containerregistry.ListRegistryCredentialsOutput(d.Context, containerregistry.ListRegistryCredentialsOutputArgs{
+			ResourceGroupName: d.group.Name,
 			RegistryName:      made.Name,
 		})
 	}

@@ -20,7 +20,6 @@ type Options struct {
 	Project, Stack string
 	Config         map[string]string // "entra:tenantId": "…"
 	SecretConfig   []string          // those keys of Config that are stored as secrets
-	Preview        bool
 	Azure          Azure
 }
 
@@ -51,11 +50,21 @@ type Resource struct {
 	DependsOn []string
 }
 
+// Revealed is a value without the marks of secrets, as plain Go values: what Azure would be sent.
+func Revealed(value resource.PropertyValue) any {
+	return value.MapRepl(nil, func(v resource.PropertyValue) (any, bool) {
+		if v.IsSecret() {
+			return Revealed(v.SecretValue().Element), true
+		}
+		return nil, false
+	})
+}
+
 // Run evaluates a program.
 func Run(program pulumi.RunFunc, o Options) (*Declaration, error) {
 	azure := &pretend{azure: o.Azure.withDefaults(), declaration: new(Declaration)}
 	err := pulumi.RunErr(program, pulumi.WithMocks(o.Project, o.Stack, azure), func(info *pulumi.RunInfo) {
-		info.Config, info.ConfigSecretKeys, info.DryRun = o.Config, o.SecretConfig, o.Preview
+		info.Config, info.ConfigSecretKeys = o.Config, o.SecretConfig
 	})
 	if err != nil {
 		return nil, fmt.Errorf("evaluate the stack: %w", err)
