@@ -3,8 +3,9 @@
 //
 // Trust boundary: everything in a request is a stranger's until the signature holds. Until then the token
 // is only measured, parsed by go-jose (RS256 and nothing else) and asked for its key id; keys and issuers
-// come from the tenant's discovery documents alone, never from the token. There is no cryptography of our
-// own here.
+// come from the tenant's discovery documents alone, never from the token. go-oidc checks signature and
+// expiry: there is no cryptography of our own here. Which keys there are is not left to it, for its own
+// key set fetches as often as unknown key ids come, and only then notices that a key was withdrawn.
 //
 // Invariants: without the authority's keys nothing is accepted and nothing is called invalid (503); a
 // token that was accepted is accepted until it expires or its key is withdrawn, without asking anyone;
@@ -120,18 +121,15 @@ func (v *Verifier) verify(ctx context.Context, raw string) (*Principal, error) {
 	if err != nil {
 		return nil, err
 	}
-	claims, failure := read(token, public)
-	if failure != nil {
+	signed := &signed{token: token, key: public}
+	if failure := signed.verify(ctx, raw, v.tenant, trusted.issuers, v.audiences); failure != nil {
 		return nil, failure
 	}
-	if failure := claims.check(v.tenant, trusted.issuers, v.audiences); failure != nil {
-		return nil, failure
-	}
-	p := claims.principal()
+	p := signed.claims.principal()
 	if !v.required.Allows(*p) {
 		return nil, InsufficientScope(*p, v.required)
 	}
-	trusted.verified.put(key, verified{principal: p, expires: claims.Expiry.Time().Add(skew)})
+	trusted.verified.put(key, verified{principal: p, expires: signed.claims.Expiry.Time().Add(skew)})
 	return p, nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
 )
 
@@ -141,25 +142,23 @@ func (k *keyring) fetch(ctx context.Context) error {
 func (k *keyring) load(ctx context.Context) (*trust, error) {
 	next := &trust{keys: map[string]*rsa.PublicKey{}, verified: newCache()}
 	for _, version := range []string{"", "/v2.0"} {
-		var document struct {
-			Issuer  string `json:"issuer"`
-			KeysURI string `json:"jwks_uri"`
-		}
+		// Not oidc.NewProvider: it reads answers of any length, and expects v1's issuer to be v1's address.
+		var document oidc.ProviderConfig
 		address := k.authority + "/" + k.tenant + version + "/.well-known/openid-configuration"
 		if err := k.get(ctx, address, &document); err != nil {
 			return nil, err
 		}
-		if !strings.Contains(document.Issuer, k.tenant) {
-			return nil, fmt.Errorf("%s: the issuer is %q, not one of the tenant", address, document.Issuer)
+		if !strings.Contains(document.IssuerURL, k.tenant) {
+			return nil, fmt.Errorf("%s: the issuer is %q, not one of the tenant", address, document.IssuerURL)
 		}
-		if strings.HasPrefix(k.authority, "https:") && !strings.HasPrefix(document.KeysURI, "https:") {
-			return nil, fmt.Errorf("%s: the keys are at %q, not under https", address, document.KeysURI)
+		if strings.HasPrefix(k.authority, "https:") && !strings.HasPrefix(document.JWKSURL, "https:") {
+			return nil, fmt.Errorf("%s: the keys are at %q, not under https", address, document.JWKSURL)
 		}
 		var set jose.JSONWebKeySet
-		if err := k.get(ctx, document.KeysURI, &set); err != nil {
+		if err := k.get(ctx, document.JWKSURL, &set); err != nil {
 			return nil, err
 		}
-		next.issuers = append(next.issuers, document.Issuer)
+		next.issuers = append(next.issuers, document.IssuerURL)
 		next.add(set)
 	}
 	if len(next.keys) == 0 {
