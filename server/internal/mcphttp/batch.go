@@ -90,7 +90,7 @@ func (h *Handler) callBatch(w http.ResponseWriter, r *http.Request, record *sess
 			if err := p.failure(); err != nil {
 				return reply{err: err}
 			}
-			body, _, err := encodeReply(m.ID, answer)
+			body, _, err := encodeReply(m, answer)
 			if err != nil {
 				return reply{err: err}
 			}

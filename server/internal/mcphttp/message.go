@@ -72,15 +72,18 @@ func splitBatch(body []byte) (parts []json.RawMessage, isBatch bool) {
 	return parts, true
 }
 
-// encodeReply renders mcp-go's reply under the id as the client wrote it: mcp-go
-// decodes ids as floating point, which changes large ones.
-func encodeReply(id json.RawMessage, reply mcp.JSONRPCMessage) ([]byte, int, error) {
+// encodeReply renders mcp-go's reply to a request under the id as the client
+// wrote it: mcp-go decodes ids as floating point, which changes large ones.
+func encodeReply(m *message, reply mcp.JSONRPCMessage) ([]byte, int, error) {
 	switch r := reply.(type) {
 	case mcp.JSONRPCResponse:
-		body, err := encodeResult(id, r.Result)
+		body, err := encodeResult(m.ID, r.Result)
 		return body, 0, err
 	case mcp.JSONRPCError:
-		body, err := encodeError(id, r.Error)
+		if r.Error.Data == nil && m.namesNoResource(r.Error.Code) {
+			r.Error.Data = map[string]any{"uri": m.resourceURI()}
+		}
+		body, err := encodeError(m.ID, r.Error)
 		return body, r.Error.Code, err
 	default:
 		body, err := json.Marshal(reply)
@@ -105,6 +108,22 @@ func encodeError(id json.RawMessage, details mcp.JSONRPCErrorDetails) ([]byte, e
 		ID      json.RawMessage         `json:"id"`
 		Error   mcp.JSONRPCErrorDetails `json:"error"`
 	}{mcp.JSONRPC_VERSION, id, details})
+}
+
+// namesNoResource reports whether an error code says that the resource to be read
+// is unknown; mcp-go's error leaves out which, and the specification wants it.
+func (m *message) namesNoResource(code int) bool {
+	return m.Method == string(mcp.MethodResourcesRead) && m.resourceURI() != "" &&
+		(code == mcp.RESOURCE_NOT_FOUND || code == mcp.INVALID_PARAMS)
+}
+
+// resourceURI is the resource that the parameters name.
+func (m *message) resourceURI() string {
+	var p struct {
+		URI string `json:"uri"`
+	}
+	_ = json.Unmarshal(m.Params, &p) // whoever names none is told so by mcp-go
+	return p.URI
 }
 
 // toolName is the name of the tool that the parameters of a tools/call name.

@@ -62,7 +62,7 @@ func (h *Handler) initialize(w http.ResponseWriter, r *http.Request, m *message)
 		Level:     mcp.LoggingLevelInfo,
 	}}
 	answer := h.server.HandleMessage(h.server.WithContext(r.Context(), p), m.raw)
-	body, code, err := encodeReply(m.ID, answer)
+	body, code, err := encodeReply(m, answer)
 	if err != nil {
 		h.fail(w, r, m.ID, err)
 		return
@@ -95,7 +95,7 @@ func (h *Handler) call(w http.ResponseWriter, r *http.Request, record *session.R
 		if err := p.failure(); err != nil {
 			return reply{err: err}
 		}
-		body, _, err := encodeReply(m.ID, answer)
+		body, _, err := encodeReply(m, answer)
 		return reply{body: body, status: http.StatusOK, err: err}
 	})
 }

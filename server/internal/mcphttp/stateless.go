@@ -44,7 +44,7 @@ func (h *Handler) postStateless(w http.ResponseWriter, r *http.Request, m *messa
 		if err := p.failure(); err != nil {
 			return reply{err: err}
 		}
-		body, code, err := encodeReply(m.ID, answer)
+		body, code, err := encodeReply(m, answer)
 		return reply{body: restoreZero(body), status: statelessStatus(code), err: err}
 	})
 }
