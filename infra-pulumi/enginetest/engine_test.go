@@ -1,7 +1,6 @@
 package enginetest
 
 import (
-	"context"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -14,6 +13,7 @@ import (
 	"github.com/prynai/prynai-mcp/infra-pulumi/enginetest/armtypes"
 	"github.com/prynai/prynai-mcp/infra-pulumi/enginetest/pulumicli"
 	"github.com/prynai/prynai-mcp/infra-pulumi/enginetest/standin"
+	"github.com/prynai/prynai-mcp/infra-pulumi/image"
 	"github.com/prynai/prynai-mcp/infra-pulumi/image/registrytest"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
@@ -40,10 +40,21 @@ type engine struct {
 	registry *registrytest.Server
 	backend  string // folder with the state
 	env      map[string]string
+	flags    []string // that select the stack, for the command
 	begun    time.Time
 }
 
+// newEngine has a registry that takes the Azure login of whoever deploys.
 func newEngine(t *testing.T) *engine {
+	t.Helper()
+	registry := registrytest.New(t, registrytest.Options{AzureToken: standin.Token})
+	e := newEngineWith(t, registry.Host)
+	e.registry = registry
+	return e
+}
+
+// newEngineWith has the registry at that address.
+func newEngineWith(t *testing.T, loginServer string) *engine {
 	t.Helper()
 	if os.Getenv("PRYNAI_ENGINE") != "1" {
 		t.Skip("SKIPPED: the tests with the real Pulumi engine run with PRYNAI_ENGINE=1, as `go tool task engine` sets it")
@@ -52,9 +63,7 @@ func newEngine(t *testing.T) *engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A token as long as the ones that the cloud gives, which it checks itself.
-	registry := registrytest.New(t, registrytest.Options{AzureToken: standin.Token})
-	cloud := standin.New(standin.Options{Types: azureTypes(t), LoginServer: registry.Host})
+	cloud := standin.New(standin.Options{Types: azureTypes(t), LoginServer: loginServer})
 	server, err := cloud.Serve()
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +77,7 @@ func newEngine(t *testing.T) *engine {
 		}
 	})
 	dir := t.TempDir()
-	e := &engine{cli: cli, cloud: cloud, registry: registry, backend: filepath.Join(dir, "state"), begun: time.Now()}
+	e := &engine{cli: cli, cloud: cloud, backend: filepath.Join(dir, "state"), begun: time.Now()}
 	if err := os.Mkdir(e.backend, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -187,9 +196,17 @@ func changes[K ~string](summary map[K]int) string {
 }
 
 // set configures one value.
-func set(ctx context.Context, t *testing.T, s auto.Stack, key, value string) {
+func set(t *testing.T, s auto.Stack, key, value string) {
 	t.Helper()
-	if err := s.SetConfig(ctx, key, auto.ConfigValue{Value: value}); err != nil {
+	if err := s.SetConfig(t.Context(), key, auto.ConfigValue{Value: value}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func noEnvironment(string) string { return "" }
+
+// noImage stands for an image that is in the registry already, where a test is not
+// about images.
+func noImage(_ *pulumi.Context, to image.Registry) (*image.Deployed, error) {
+	return &image.Deployed{Ref: pulumi.Sprintf("%s/%s@sha256:%064d", to.Server, image.Repository, 0)}, nil
 }

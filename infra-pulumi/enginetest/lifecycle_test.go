@@ -18,13 +18,7 @@ func TestLifecycle(t *testing.T) {
 	e := newEngine(t)
 	ctx := t.Context()
 	server := copyOfServer(t)
-	program := stack.Program{
-		Getenv: func(string) string { return "" },
-		Image: func(ctx *pulumi.Context, to image.Registry) (*image.Deployed, error) {
-			return image.Deploy(ctx, image.Options{Module: server}, to)
-		},
-	}
-	s := e.stack(t, program.Deploy)
+	s := e.stack(t, stack.Program{Getenv: noEnvironment, Image: imageOf(server)}.Deploy)
 	digest := func() string {
 		t.Helper()
 		img, err := image.Build(ctx, image.Options{Module: server})
@@ -151,6 +145,13 @@ func copyOfServer(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// imageOf deploys the image of the server's source in that folder.
+func imageOf(server string) stack.ImageFunc {
+	return func(ctx *pulumi.Context, to image.Registry) (*image.Deployed, error) {
+		return image.Deploy(ctx, image.Options{Module: server}, to)
+	}
 }
 
 // edit changes a file without changing what it does.

@@ -2,6 +2,8 @@ package standin
 
 import (
 	"fmt"
+	"strings"
+	"unicode"
 
 	"github.com/prynai/prynai-mcp/infra-pulumi/enginetest/armtypes"
 )
@@ -25,6 +27,9 @@ func (c *Cloud) check(k kind, inputs object) []armtypes.Problem {
 // type has at its top stays there, all else goes under "properties".
 func body(k kind, t *armtypes.Resource, inputs object) object {
 	inputs = identities(inputs).(object)
+	if configuration, ok := inputs["redisConfiguration"].(object); ok && k.arm == classicType {
+		inputs["redisConfiguration"] = hyphenated(configuration)
+	}
 	out, inner := object{"name": inputs[k.ownName()]}, object{}
 	for name, v := range inputs {
 		switch {
@@ -67,4 +72,21 @@ func identities(v any) any {
 		return out
 	}
 	return v
+}
+
+// hyphenated turns azure-native's maxmemoryPolicy into Azure's maxmemory-policy: the
+// settings of a classic Redis are named as Redis names them.
+func hyphenated(settings object) object {
+	out := object{}
+	for name, v := range settings {
+		var b strings.Builder
+		for _, r := range name {
+			if unicode.IsUpper(r) {
+				b.WriteByte('-')
+			}
+			b.WriteRune(unicode.ToLower(r))
+		}
+		out[b.String()] = v
+	}
+	return out
 }

@@ -35,7 +35,7 @@ type Options struct {
 	Types       *armtypes.Set       // request bodies are checked against these; nil: not at all
 	LoginServer string              // of every registry; empty: <name>.azurecr.io
 	Domain      string              // of every environment; empty: a reserved one
-	Ready       func(Revision) bool // whether a revision is ready to serve; nil: at once
+	Ready       func(Revision) bool // whether a revision is ready to serve; nil: at once. Must not call the Cloud.
 }
 
 // Cloud is a pretend subscription. All methods may be called at any time, from any
@@ -57,6 +57,7 @@ type record struct {
 	kind      kind
 	inputs    object // azure-native's, without marks
 	revisions []*Revision
+	rotations int // of its keys
 }
 
 // New returns an empty subscription.
@@ -121,6 +122,18 @@ func (c *Cloud) Remove(name string) error {
 	return c.remove(r.id)
 }
 
+// Rotate gives a resource new keys.
+func (c *Cloud) Rotate(name string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r, err := c.named(name)
+	if err != nil {
+		return err
+	}
+	r.rotations++
+	return nil
+}
+
 // Operation is what the engine asks of a resource.
 type Operation string
 
@@ -148,6 +161,20 @@ func (c *Cloud) Fail(op Operation, name string, f Failure) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failures[operation{op, name}] = f
+}
+
+// Failures lists the resources of which an op is still to fail.
+func (c *Cloud) Failures(op Operation) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var names []string
+	for at := range c.failures {
+		if at.op == op {
+			names = append(names, at.name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // failure takes what Fail left.
@@ -183,7 +210,7 @@ func (c *Cloud) put(id, name string, k kind, inputs object) error {
 	}
 	r := &record{id: id, name: name, kind: k, inputs: inputs}
 	if old := c.find(id); old != nil {
-		r.revisions = old.revisions
+		r.revisions, r.rotations = old.revisions, old.rotations
 	}
 	if k.arm == appType {
 		if err := c.revise(r); err != nil {
@@ -235,9 +262,16 @@ func parent(id string) string {
 	return strings.Join(segments, "/")
 }
 
-// azureError is an error as azure-native reports one of Azure's.
+// refusal is an error of Azure's; azure-native reports it as Error does.
+type refusal struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+func (r *refusal) Error() string { return fmt.Sprintf("Code=%q Message=%q", r.Code, r.Message) }
+
 func azureError(code, format string, a ...any) error {
-	return fmt.Errorf("Code=%q Message=%q", code, fmt.Sprintf(format, a...))
+	return &refusal{code, fmt.Sprintf(format, a...)}
 }
 
 // key and guid are made up from a seed, so that the same question has one answer.

@@ -65,7 +65,10 @@ func (c *Cloud) keys(id string, answer func(first, second string) object) (objec
 	return answer(secretsOf(r)), nil
 }
 
-func secretsOf(r *record) (first, second string) { return key(r.id + "/1"), key(r.id + "/2") }
+func secretsOf(r *record) (first, second string) {
+	seed := fmt.Sprintf("%s %d", r.id, r.rotations)
+	return key(seed + " 1"), key(seed + " 2")
+}
 
 // Secrets lists the keys and passwords of everything there is, for tests that look
 // for them where they must not be.

@@ -2,6 +2,7 @@ package standin
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync/atomic"
 
@@ -175,10 +176,11 @@ func (p *provider) Read(_ context.Context, r plugin.ReadRequest) (plugin.ReadRes
 }
 
 func (p *provider) Delete(_ context.Context, r plugin.DeleteRequest) (plugin.DeleteResponse, error) {
-	if failure := p.cloud.failure(Delete, r.Name); failure.Err != nil {
+	failure := p.cloud.failure(Delete, r.Name)
+	if failure.Err != nil && !failure.Late {
 		return plugin.DeleteResponse{}, failure.Err
 	}
-	return plugin.DeleteResponse{}, p.cloud.delete(string(r.ID))
+	return plugin.DeleteResponse{}, errors.Join(p.cloud.delete(string(r.ID)), failure.Err)
 }
 
 func (p *provider) Invoke(_ context.Context, r plugin.InvokeRequest) (plugin.InvokeResponse, error) {

@@ -35,11 +35,32 @@ func (c *Cloud) Revisions(app string) ([]Revision, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.snapshot(r), nil
+}
+
+func (c *Cloud) revisionsOf(id string) ([]Revision, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r, err := c.app(id)
+	if err != nil {
+		return nil, err
+	}
+	return c.snapshot(r), nil
+}
+
+func (c *Cloud) app(id string) (*record, error) {
+	if r := c.find(id); r != nil && r.kind.arm == appType {
+		return r, nil
+	}
+	return nil, azureError("ResourceNotFound", "The Resource '%s' was not found.", id)
+}
+
+func (c *Cloud) snapshot(r *record) []Revision {
 	var out []Revision
 	for _, revision := range c.settle(r) {
 		out = append(out, *revision)
 	}
-	return out, nil
+	return out
 }
 
 // revise makes of an app's inputs what Azure would: perhaps another revision.
@@ -171,9 +192,9 @@ func find(revisions []*Revision, name string) *Revision {
 func (c *Cloud) setActive(appID, name string, active bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r := c.find(appID)
-	if r == nil || r.kind.arm != appType {
-		return azureError("ResourceNotFound", "The Resource '%s' was not found.", appID)
+	r, err := c.app(appID)
+	if err != nil {
+		return err
 	}
 	revision := find(c.settle(r), name)
 	if revision == nil {
