@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -78,6 +79,33 @@ func TestEveryExampleIsAccepted(t *testing.T) {
 		if _, err := read(t, values, nothing); err != nil {
 			t.Errorf("%s=%s: %v", s.key, s.example, err)
 		}
+	}
+}
+
+// The table of settings is for the documentation.
+func TestSettingsTable(t *testing.T) {
+	var got strings.Builder
+	got.WriteString("| setting | default | in `.env` | what is wanted |\n|---|---|---|---|\n")
+	for _, s := range settings {
+		initial, fallback := "", ""
+		switch {
+		case s.required:
+			initial = "must be set"
+		case s.initial != "":
+			initial = "`" + s.initial + "`"
+		}
+		if s.fallback != "" {
+			fallback = "`" + s.fallback + "`"
+		}
+		fmt.Fprintf(&got, "| `%s` | %s | %s | %s |\n", s.key, initial, fallback, s.want)
+	}
+	if *update {
+		if err := os.WriteFile("settings.md", []byte(got.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want, err := os.ReadFile("settings.md"); err != nil || string(want) != got.String() {
+		t.Errorf("settings.md is not the table of the settings (%v): run go test -update", err)
 	}
 }
 

@@ -38,9 +38,9 @@ var settings = []setting{
 	{key: "entra:tenantId", fallback: "ENTRA_TENANT_ID", required: true,
 		want: "the id of the Entra tenant whose tokens are accepted, a GUID", example: "00000000-0000-0000-0000-000000000000", ok: isGUID},
 	{key: "entra:serverAppId", fallback: "SERVER_APP_ID",
-		want: "the application (client) id of the server's app in Entra, a GUID", example: "00000000-0000-0000-0000-000000000000", ok: isGUID},
+		want: "the application (client) id of the server's app in Entra, a GUID; needed unless entra:audiences is set", example: "00000000-0000-0000-0000-000000000000", ok: isGUID},
 	{key: "entra:audiences",
-		want: "the accepted audiences, ids or identifier URIs (comma list), where they are not <id> and api://<id>", example: "https://mcp.example.com/mcp", ok: list(isAudience)},
+		want: "the accepted audiences, ids or identifier URIs (comma list), where they are not ID and api://ID of the server's app, or SERVER_APP_ID_URI of .env beside them", example: "https://mcp.example.com/mcp", ok: list(isAudience)},
 	{key: "entra:requiredScopes", variable: "ENTRA_REQUIRED_SCOPES",
 		want: "delegated scopes, any of which lets a user in (comma list)", example: "Mcp.Use", ok: list(isWord)},
 	{key: "entra:requiredAppRoles", variable: "ENTRA_REQUIRED_APP_ROLES",
@@ -50,7 +50,7 @@ var settings = []setting{
 
 	{key: "redis:kind", initial: managedRedis, want: "managed (Azure Managed Redis) or classic (Azure Cache for Redis)", example: managedRedis,
 		ok: oneOf(managedRedis, classicRedis)},
-	{key: "redis:sku", want: "a size of that kind: Balanced_B0, MemoryOptimized_M10, … (managed); Basic_C0 to Standard_C6, Premium_P1 to Premium_P5 (classic)", example: "Balanced_B1"},
+	{key: "redis:sku", want: "a size of that kind: Balanced_B0 (managed's default), MemoryOptimized_M10, …; Basic_C0 (classic's default) to Standard_C6, Premium_P1 to Premium_P5", example: "Balanced_B1"},
 
 	{key: "registry:adminUser", initial: "false", want: "true where whoever deploys may not assign roles, else false", example: "true", ok: oneOf("true", "false")},
 
@@ -66,7 +66,7 @@ var settings = []setting{
 		want: "further host names that requests may be addressed to (comma list)", example: "mcp.example.com", ok: list(isHost)},
 	{key: "server:logLevel", variable: "LOG_LEVEL", want: "debug, info, warn or error", example: "info", ok: oneOf("debug", "info", "warn", "error")},
 	{key: "server:sessionIdle", variable: "SESSION_IDLE", want: "how long an unused session is kept, 1m to 168h", example: "30m", ok: isIdle},
-	{key: "server:tlsCa", variable: "TLS_CA", want: "PEM certificates of further authorities to trust", example: `"$(cat ca.pem)"`, ok: isPEM},
+	{key: "server:tlsCa", variable: "TLS_CA", want: "PEM certificates of further authorities to trust", example: "< ca.pem", ok: isPEM},
 }
 
 // find answers a setting that exists.
