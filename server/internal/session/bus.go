@@ -183,6 +183,7 @@ func (b *bus) listen(ctx context.Context, s *Store, listener Listener, first boo
 	if err := conn.Do(ctx, own).Error(); err != nil {
 		return err
 	}
+	s.cache.clear() // what was said before was not heard
 	if !first {
 		b.wakeAll()
 		listener.Missed()
@@ -202,13 +203,18 @@ func (b *bus) listen(ctx context.Context, s *Store, listener Listener, first boo
 	}
 }
 
+// publishScript publishes through the node that has the channel's name as a
+// key. A cluster keeps the order of what enters at one node, and trusted counts
+// on beats and drops keeping theirs. KEYS channel; ARGV message
+var publishScript = rueidis.NewLuaScript(`return redis.call('PUBLISH', KEYS[1], ARGV[1])`)
+
 func (b *bus) publish(ctx context.Context, channel string, m message) error {
 	m.Replica = b.replica
 	text, err := json.Marshal(m)
 	if err != nil {
 		return err
 	}
-	return b.client.Do(ctx, b.client.B().Publish().Channel(channel).Message(string(text)).Build()).Error()
+	return publishScript.Exec(ctx, b.client, []string{channel}, []string{string(text)}).Error()
 }
 
 // receive handles what came on any channel, in the order in which it was sent.
@@ -290,10 +296,12 @@ func (b *bus) hear(m message) {
 }
 
 // drop has the other replicas forget a record and waits until those that are
-// heard have answered, or acknowledgeWithin.
+// heard have answered, or acknowledgeWithin, after which whoever has not does
+// not trust its cache. A replica that hears nobody cannot know who is there.
 func (b *bus) drop(ctx context.Context, session string, ended bool) {
 	token := session + b.start.Format("150405.000000000") + time.Since(b.start).String()
 	now := time.Now()
+	deaf := !b.trusted(now)
 	pending := &pendingDrop{missing: map[string]struct{}{}, done: make(chan struct{})}
 	b.mu.Lock()
 	for id, last := range b.peers {
@@ -301,9 +309,8 @@ func (b *bus) drop(ctx context.Context, session string, ended bool) {
 			pending.missing[id] = struct{}{}
 		}
 	}
-	if len(pending.missing) == 0 {
-		close(pending.done)
-	} else {
+	alone := len(pending.missing) == 0
+	if !alone {
 		b.acks[token] = pending
 	}
 	b.mu.Unlock()
@@ -314,6 +321,10 @@ func (b *bus) drop(ctx context.Context, session string, ended bool) {
 	}()
 	if err := b.publish(ctx, busChannel, message{Kind: kindDrop, Session: session, Token: token, Ended: ended}); err != nil {
 		b.log.Warn("replicas were not told of a changed session; they stop trusting their caches", "error", err)
+		deaf = true
+	}
+	if alone && !deaf {
+		return
 	}
 	timer := time.NewTimer(acknowledgeWithin)
 	defer timer.Stop()

@@ -18,7 +18,9 @@ const (
 type cache struct {
 	records sync.Map // id -> *cached
 	size    atomic.Int64
-	drops   atomic.Uint64 // counts drop: see putIfUnchanged
+
+	mu    sync.Mutex // held to write
+	drops uint64     // counts drop and clear: see putIfUnchanged
 }
 
 type cached struct {
@@ -46,6 +48,12 @@ func (c *cache) get(id string, now time.Time, touchInterval time.Duration) (r *R
 }
 
 func (c *cache) put(r *Record, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.store(r, now)
+}
+
+func (c *cache) store(r *Record, now time.Time) {
 	e := &cached{record: r}
 	e.used.Store(now.UnixNano())
 	e.touched.Store(now.UnixNano())
@@ -55,22 +63,40 @@ func (c *cache) put(r *Record, now time.Time) {
 }
 
 // generation is to be read before a record is fetched.
-func (c *cache) generation() uint64 { return c.drops.Load() }
+func (c *cache) generation() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.drops
+}
 
 // putIfUnchanged keeps a fetched record unless any record was dropped since the
 // generation was read: it might have been this one.
 func (c *cache) putIfUnchanged(r *Record, now time.Time, generation uint64) {
-	c.put(r, now)
-	if c.drops.Load() != generation {
-		c.remove(r.ID)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.drops == generation {
+		c.store(r, now)
 	}
 }
 
+// drop forgets a record that has changed: also what is being fetched.
 func (c *cache) drop(id string) {
-	c.drops.Add(1)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drops++
 	c.remove(id)
 }
 
+// clear forgets all records: drops may have been missed.
+func (c *cache) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drops++
+	c.records.Clear()
+	c.size.Store(0)
+}
+
+// remove forgets a record; mu need not be held.
 func (c *cache) remove(id string) {
 	if _, had := c.records.LoadAndDelete(id); had {
 		c.size.Add(-1)

@@ -17,7 +17,8 @@ type Get struct {
 	store   *Store
 	session string
 	token   string
-	next    int64
+	read    bool  // something was read, so that a gap can be told
+	next    int64 // 0: whatever was not delivered, as after a newer stream has ended
 }
 
 // OpenGet opens a GET stream that goes on where the last one has delivered to,
@@ -38,7 +39,7 @@ func (s *Store) OpenGet(ctx context.Context, session string, after *Cursor) (*Ge
 	}
 	g := &Get{store: s, session: session, token: token, next: last + 1, Watch: s.bus.watch(k.wake())}
 	if after != nil {
-		g.next = after.Number + 1
+		g.next, g.read = after.Number+1, true
 		if err := g.check(ctx); err != nil {
 			g.Close(ctx)
 			return nil, err
@@ -77,8 +78,9 @@ func (g *Get) check(ctx context.Context) error {
 func (g *Get) Cursor() Cursor { return Cursor{Stream: outStream, Number: g.next - 1} }
 
 // Read returns the events that this stream is to deliver, without waiting. It
-// returns [ErrFinished] when newer streams have pushed this one out, and
-// [ErrNotFound] when the session has ended.
+// returns [ErrFinished] when newer streams have pushed this one out,
+// [ErrNotFound] when the session has ended, and [ErrCursorLost] when events
+// were dropped that this stream has not read.
 func (g *Get) Read(ctx context.Context) ([]Event, error) {
 	k := keys(g.session)
 	answer, err := nextGetScript.Exec(ctx, g.store.client, []string{k.record(), k.gets(), k.out()},
@@ -96,6 +98,7 @@ func (g *Get) Read(ctx context.Context) ([]Event, error) {
 	case rank == -1:
 		return nil, ErrFinished
 	case rank > 0:
+		g.next = 0 // the newer one delivers meanwhile
 		return nil, g.removeIfLost(ctx, answer[1])
 	}
 	entries, err := answer[2].AsXRange()
@@ -106,6 +109,10 @@ func (g *Get) Read(ctx context.Context) ([]Event, error) {
 	if err != nil || len(events) == 0 {
 		return nil, err
 	}
+	if first := events[0].Number; g.read && g.next > 0 && first != g.next {
+		return nil, ErrCursorLost
+	}
+	g.read = true
 	g.next = events[len(events)-1].Number + 1
 	if len(events) == readBatch {
 		signal(g.c)

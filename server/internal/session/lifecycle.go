@@ -66,7 +66,7 @@ func (s *Store) Load(ctx context.Context, id string) (*Record, error) {
 		return nil, fmt.Errorf("session: load: %w", err)
 	}
 	if len(fields) == 0 {
-		s.cache.drop(id)
+		s.cache.remove(id)
 		return nil, ErrNotFound
 	}
 	r, err := parseRecord(id, fields)
@@ -90,13 +90,11 @@ func (s *Store) touchLater(r *Record) {
 	})
 }
 
-// Touch keeps a session alive that a call or a stream is using.
+// Touch keeps a session alive that a call or a stream is using, which is to call
+// it every [Store.TouchInterval].
 func (s *Store) Touch(ctx context.Context, id string) error {
-	r, err := s.Load(ctx, id)
-	if err != nil {
-		return err
-	}
-	return s.touch(ctx, r)
+	_, err := s.Load(ctx, id)
+	return err
 }
 
 func (s *Store) touch(ctx context.Context, r *Record) error {
@@ -107,14 +105,14 @@ func (s *Store) touch(ctx context.Context, r *Record) error {
 		return fmt.Errorf("session: touch: %w", err)
 	}
 	if alive == 0 {
-		s.cache.drop(r.ID)
+		s.cache.remove(r.ID)
 		return ErrNotFound
 	}
 	expiry := float64(time.Now().Add(s.idle).UnixMilli())
 	var commands rueidis.Commands
 	index := func(key string) {
 		commands = append(commands,
-			s.client.B().Zadd().Key(key).ScoreMember().ScoreMember(expiry, r.ID).Build(),
+			s.client.B().Zadd().Key(key).Xx().ScoreMember().ScoreMember(expiry, r.ID).Build(), // it may have ended since
 			s.client.B().Pexpire().Key(key).Milliseconds(s.idle.Milliseconds()).Build())
 	}
 	index(principalKey(r.Principal))
@@ -146,9 +144,8 @@ func (s *Store) Subscribe(ctx context.Context, id, uri string) error {
 			return fmt.Errorf("session: index subscription: %w", err)
 		}
 	}
-	const otherFields = 6
 	return s.change(ctx, id, subscribeScript.Exec(ctx, s.client, []string{keys(id).record()},
-		[]string{fieldSubscription + uri, strconv.Itoa(s.limits.Subscriptions + otherFields)}))
+		[]string{fieldSubscription + uri, fieldSubscription, strconv.Itoa(s.limits.Subscriptions)}))
 }
 
 // Unsubscribe undoes Subscribe; it is no error if there is nothing to undo.

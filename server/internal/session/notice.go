@@ -29,11 +29,11 @@ func (s *Store) ResourceUpdated(ctx context.Context, uri string, notification []
 		return fmt.Errorf("session: subscribers: %w", err)
 	}
 	for batch := range slices.Chunk(subscribers, 256) {
-		executions := make([]rueidis.LuaExec, len(batch))
+		commands := make(rueidis.Commands, len(batch))
 		for i, id := range batch {
-			executions[i] = s.notification(id, fieldSubscription+uri, notification)
+			commands[i] = s.notification(id, fieldSubscription+uri, notification)
 		}
-		for _, answer := range notifyScript.ExecMulti(ctx, s.client, executions...) {
+		for _, answer := range s.client.DoMulti(ctx, commands...) {
 			if err := answer.Error(); err != nil {
 				return fmt.Errorf("session: notify subscribers: %w", err)
 			}
@@ -44,16 +44,15 @@ func (s *Store) ResourceUpdated(ctx context.Context, uri string, notification []
 
 // Notify stores a notification for one session, whether it listens or not.
 func (s *Store) Notify(ctx context.Context, session string, notification []byte) error {
-	e := s.notification(session, "", notification)
-	return notifyScript.Exec(ctx, s.client, e.Keys, e.Args).Error()
+	return s.client.Do(ctx, s.notification(session, "", notification)).Error()
 }
 
-func (s *Store) notification(session, field string, notification []byte) rueidis.LuaExec {
+// notification stores for one session; field must stand in its record, unless
+// it is empty.
+func (s *Store) notification(session, field string, notification []byte) rueidis.Completed {
 	k := keys(session)
-	return rueidis.LuaExec{
-		Keys: []string{k.record(), k.out()},
-		Args: []string{field, milliseconds(s.idle), strconv.Itoa(s.limits.StreamEvents), k.wake(), rueidis.BinaryString(notification)},
-	}
+	return s.client.B().Eval().Script(notifyText).Numkeys(2).Key(k.record(), k.out()).
+		Arg(field, milliseconds(s.idle), strconv.Itoa(s.limits.StreamEvents), k.wake(), rueidis.BinaryString(notification)).Build()
 }
 
 // ListChanged tells every replica that a list of the server has changed.

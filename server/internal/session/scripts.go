@@ -22,6 +22,19 @@ if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[4]) then return 0 end
 redis.call('ZADD', KEYS[1], tonumber(ARGV[2]) + tonumber(ARGV[3]), ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1`
+
+	// Appends an event to a session's out stream, if it is subscribed.
+	// KEYS record, out; ARGV field that must exist ('' for none), idle ms,
+	// most events, wake channel, event
+	notifyText = `
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+if ARGV[1] ~= '' and redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
+local n, last = 0, redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
+if last then n = tonumber(string.match(last[1], '^%d+')) end
+redis.call('XADD', KEYS[2], 'MAXLEN', ARGV[3], string.format('%d-0', n + 1), 'm', ARGV[5])
+redis.call('PEXPIRE', KEYS[2], ARGV[2])
+redis.call('PUBLISH', ARGV[4], 'out')
+return 1`
 )
 
 var (
@@ -38,10 +51,15 @@ if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 redis.call('HSET', KEYS[1], unpack(ARGV))
 return 1`)
 
-	// KEYS record; ARGV field, limit of fields in a record
+	// KEYS record; ARGV field, prefix of such fields, most of them
 	subscribeScript = rueidis.NewLuaScript(`
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[2]) then return 2 end
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return 1 end
+local n = 0
+for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+  if string.sub(field, 1, #ARGV[2]) == ARGV[2] then n = n + 1 end
+end
+if n >= tonumber(ARGV[3]) then return 2 end
 redis.call('HSET', KEYS[1], ARGV[1], '1')
 return 1`)
 
@@ -79,7 +97,7 @@ else
   if redis.call('ZCARD', KEYS[3]) >= tonumber(ARGV[7]) then return {'busy', 0} end
 end
 if first == 0 then first = n + 1 end
-if ARGV[10] ~= 'end' and first + events - 1 > tonumber(ARGV[6]) then return {'full', n} end
+if ARGV[10] ~= 'end' and first + events - 2 > tonumber(ARGV[6]) then return {'full', n} end
 for i = n + 1 - first, events - 1 do
   local field = 'm'
   if i == events - 1 then field = ARGV[10] end
@@ -112,20 +130,6 @@ if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
 redis.call('ZADD', KEYS[3], 'XX', ARGV[3], ARGV[1])
 return 1`)
-
-	// Appends an event to a session's out stream, if it is subscribed.
-	// KEYS record, out; ARGV field that must exist ('' for none), idle ms,
-	// most events, wake channel, event
-	notifyScript = rueidis.NewLuaScript(`
-if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-if ARGV[1] ~= '' and redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
-local n, last = 0, redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
-if last then n = tonumber(string.match(last[1], '^%d+')) end
-redis.call('XADD', KEYS[2], 'MAXLEN', ARGV[3], string.format('%d-0', n + 1), 'm', ARGV[5])
-redis.call('PEXPIRE', KEYS[2], ARGV[2])
-redis.call('PUBLISH', ARGV[4], 'out')
-return 1`)
-
 	// Opens a GET stream. KEYS record, gets
 	// ARGV token, idle ms, most open, wake channel
 	// Answers what was delivered last, or nothing when there is no session.
@@ -141,14 +145,17 @@ return redis.call('HGET', KEYS[1], 'delivered') or '0'`)
 
 	// Reads on for a GET stream: its rank among the open ones (0 is the newest,
 	// which delivers), the newest one's token and, for it, the events.
-	// KEYS record, gets, out; ARGV token, first event wanted, most events
+	// KEYS record, gets, out
+	// ARGV token, first event wanted (0: the first undelivered), most events
 	nextGetScript = rueidis.NewLuaScript(`
 if redis.call('EXISTS', KEYS[1]) == 0 then return {-2, ''} end
 local rank = redis.call('ZREVRANK', KEYS[2], ARGV[1])
 if not rank then return {-1, ''} end
 local newest = redis.call('ZRANGE', KEYS[2], -1, -1)[1]
 if rank > 0 then return {rank, newest} end
-return {rank, newest, redis.call('XRANGE', KEYS[3], ARGV[2] .. '-0', '+', 'COUNT', ARGV[3])}`)
+local first = tonumber(ARGV[2])
+if first == 0 then first = tonumber(redis.call('HGET', KEYS[1], 'delivered') or '0') + 1 end
+return {rank, newest, redis.call('XRANGE', KEYS[3], string.format('%d-0', first), '+', 'COUNT', ARGV[3])}`)
 
 	// Answers a question once. KEYS question; ARGV answer, channel, message
 	answerScript = rueidis.NewLuaScript(`

@@ -27,14 +27,14 @@ type Limits struct {
 	SessionsPerPrincipal int // live sessions
 	StreamsOpen          int // unfinished call streams of a session
 	StreamsKept          int // finished call streams that are kept for resumption
-	StreamEvents         int // events of a call's stream, beside the terminal one
+	StreamEvents         int // events of a call's stream, beside the opening and the terminal one
 	EventBytes           int // size of one event
 	Subscriptions        int // of a session
 	GetStreams           int // open GET streams of a session, the delivering one included
 }
 
-// DefaultLimits are generous to honest clients and keep a session below
-// some hundred megabytes at the very worst.
+// DefaultLimits are generous to honest clients. They bound what a tool can make
+// a session take; how large a tool's own events are is up to the tool.
 var DefaultLimits = Limits{
 	SessionsPerPrincipal: 1000,
 	StreamsOpen:          64,

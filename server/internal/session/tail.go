@@ -1,10 +1,12 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,13 +26,13 @@ type Tail struct {
 }
 
 // Tail starts reading after the cursor. It returns [ErrFinished] when there is
-// nothing to come, [ErrCursorLost] when the stream is not kept any more.
+// nothing to come but perhaps an empty end, [ErrCursorLost] when the stream is not kept any more.
 func (s *Store) Tail(ctx context.Context, session string, c Cursor) (*Tail, error) {
 	if c.IsOut() || c.Number < 1 {
 		return nil, ErrBadCursor
 	}
 	entries, err := s.client.Do(ctx, s.client.B().Xrange().Key(keys(session).stream(c.Stream)).
-		Start(entryID(c.Number)).End("+").Count(1).Build()).AsXRange()
+		Start(entryID(c.Number)).End("+").Count(2).Build()).AsXRange()
 	if err != nil {
 		return nil, fmt.Errorf("session: resume: %w", err)
 	}
@@ -41,7 +43,7 @@ func (s *Store) Tail(ctx context.Context, session string, c Cursor) (*Tail, erro
 	switch {
 	case len(events) == 0 || events[0].Number != c.Number:
 		return nil, ErrCursorLost
-	case events[0].Terminal:
+	case events[0].Terminal, len(events) > 1 && events[1].Terminal && len(events[1].Data) == 0:
 		return nil, ErrFinished
 	}
 	return &Tail{
@@ -116,9 +118,18 @@ func (t *Tail) endIfLost(ctx context.Context) error {
 // lossCode is the JSON-RPC code of LossError, in the range for servers.
 const lossCode = -32000
 
-// LossError is the answer to a request whose replica is gone.
+// LossError is the answer to a request whose replica is gone, or to a batch of
+// them when request is an array of ids.
 func LossError(request json.RawMessage) []byte {
-	return fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"error":{"code":%d,"message":"The server replica that ran this request is gone and its result is lost. Whether it took effect is not known; check before you repeat it."}}`, request, lossCode)
+	var batch []json.RawMessage
+	if len(request) == 0 || request[0] != '[' || json.Unmarshal(request, &batch) != nil {
+		return fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"error":{"code":%d,"message":"The server replica that ran this request is gone and its result is lost. Whether it took effect is not known; check before you repeat it."}}`, request, lossCode)
+	}
+	errors := make([][]byte, len(batch))
+	for i, id := range batch {
+		errors[i] = LossError(id)
+	}
+	return slices.Concat([]byte{'['}, bytes.Join(errors, []byte{','}), []byte{']'})
 }
 
 func entryID(number int64) string { return strconv.FormatInt(number, 10) + "-0" }

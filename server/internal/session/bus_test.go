@@ -1,0 +1,214 @@
+package session
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/prynai/prynai-mcp/server/internal/redis"
+	"github.com/prynai/prynai-mcp/server/internal/redis/redistest"
+)
+
+// virtual runs a test with replicas on an embedded Redis in virtual time.
+func virtual(t *testing.T, test func(t *testing.T, b *backend)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		embedded := redis.NewEmbedded()
+		t.Cleanup(embedded.Close)
+		b := &backend{connect: embedded.Client}
+		b.client = b.newClient(t)
+		test(t, b)
+	})
+}
+
+// TestExpiry: a session that nobody uses ends after its idle time, and one that
+// somebody uses lives on, on whichever replica.
+func TestExpiry(t *testing.T) {
+	virtual(t, func(t *testing.T, b *backend) {
+		one, other := b.pair(t)
+		used, unused := one.create(t), one.create(t)
+		for range 20 {
+			time.Sleep(10 * time.Second)
+			for _, r := range []*replica{one, other} {
+				if _, err := r.Load(t.Context(), used.ID); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for _, r := range []*replica{one, other} {
+			_, err := r.Load(t.Context(), unused.ID)
+			want(t, "the unused session", err, ErrNotFound)
+		}
+		if left := b.keysOf(t, unused.ID); len(left) > 0 {
+			t.Errorf("keys of an expired session: %q", left)
+		}
+		time.Sleep(time.Minute + time.Second)
+		_, err := one.Load(t.Context(), used.ID)
+		want(t, "the used session, left alone", err, ErrNotFound)
+	})
+}
+
+// TestPlaceOfAnExpiredSession: what has expired does not count.
+func TestPlaceOfAnExpiredSession(t *testing.T) {
+	virtual(t, func(t *testing.T, b *backend) {
+		limits := DefaultLimits
+		limits.SessionsPerPrincipal = 1
+		one := b.open(t, limits)
+		record := one.create(t)
+		time.Sleep(30 * time.Second)
+		if _, err := one.Load(t.Context(), record.ID); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(45 * time.Second) // longer than a minute after its beginning
+		_, err := one.Create(t.Context(), Record{Principal: record.Principal})
+		want(t, "a second session", err, ErrTooManySessions)
+		time.Sleep(time.Minute)
+		one.create(t)
+	})
+}
+
+// TestStreamLifetime: a running call's stream outlives any silence, a finished
+// one is kept for a while.
+func TestStreamLifetime(t *testing.T) {
+	virtual(t, func(t *testing.T, b *backend) {
+		one := b.open(t, Limits{})
+		record, ctx := one.create(t), t.Context()
+		stream := one.stream(t, record.ID)
+		want(t, "append", stream.Append(ctx, []byte("a")), nil)
+		for range 200 { // 50 minutes
+			time.Sleep(one.TouchInterval())
+			want(t, "touch", one.Touch(ctx, record.ID), nil)
+			want(t, "keep", stream.Keep(ctx), nil)
+		}
+		want(t, "append", stream.Append(ctx, []byte("b")), nil)
+		want(t, "finish", stream.Finish(ctx, []byte("c")), nil)
+		for elapsed := time.Duration(0); elapsed < streamKept-time.Minute; elapsed += one.TouchInterval() {
+			time.Sleep(one.TouchInterval())
+			want(t, "touch", one.Touch(ctx, record.ID), nil)
+		}
+		tail, err := one.Tail(ctx, record.ID, Cursor{stream.id, 1})
+		want(t, "resume", err, nil)
+		tail.Close()
+		for range 6 {
+			time.Sleep(one.TouchInterval())
+			want(t, "touch", one.Touch(ctx, record.ID), nil)
+		}
+		_, err = one.Tail(ctx, record.ID, Cursor{stream.id, 1})
+		want(t, "resume too late", err, ErrCursorLost)
+	})
+}
+
+// TestTrust: a replica that hears nothing of the bus for a second does not go
+// by its cache, and what changed meanwhile is not served when it hears again.
+func TestTrust(t *testing.T) {
+	virtual(t, func(t *testing.T, b *backend) {
+		deaf := &deafened{Client: b.newClient(t)}
+		one := b.openWith(t, deaf, Limits{})
+		other := b.open(t, Limits{})
+		eventually(t, "acquaintance", func() bool { return one.knows(other) && other.knows(one) })
+		record := one.create(t)
+
+		deaf.set(true)
+		start := time.Now()
+		want(t, "change", other.SetLevel(t.Context(), record.ID, "error"), nil)
+		if took := time.Since(start); took != acknowledgeWithin {
+			t.Errorf("a change that one replica did not acknowledge took %v", took)
+		}
+		if r, err := one.Load(t.Context(), record.ID); err != nil || r.Level != "error" {
+			t.Errorf("the replica that heard nothing has %+v, %v", r, err)
+		}
+		if one.bus.trusted(time.Now()) {
+			t.Error("trusted without a heartbeat")
+		}
+		start = time.Now()
+		want(t, "change by the deaf one", one.SetLevel(t.Context(), record.ID, "alert"), nil)
+		if took := time.Since(start); took < trustedFor {
+			t.Errorf("a replica that hears nobody was sure after %v", took)
+		}
+		deaf.set(false)
+		eventually(t, "trust", func() bool { return one.bus.trusted(time.Now()) })
+
+		start = time.Now()
+		want(t, "change", other.SetLevel(t.Context(), record.ID, "info"), nil)
+		if took := time.Since(start); took >= acknowledgeWithin {
+			t.Errorf("a change that was acknowledged took %v", took)
+		}
+	})
+}
+
+// deafened is a client whose subscriptions can go silent.
+type deafened struct {
+	rueidis.Client
+	deaf atomic.Bool
+}
+
+func (d *deafened) set(v bool) { d.deaf.Store(v) }
+
+func (d *deafened) Dedicate() (rueidis.DedicatedClient, func()) {
+	conn, release := d.Client.Dedicate()
+	return &deafConn{conn, d}, release
+}
+
+type deafConn struct {
+	rueidis.DedicatedClient
+	d *deafened
+}
+
+func (c *deafConn) SetPubSubHooks(h rueidis.PubSubHooks) <-chan error {
+	on := h.OnMessage
+	h.OnMessage = func(m rueidis.PubSubMessage) {
+		if !c.d.deaf.Load() {
+			on(m)
+		}
+	}
+	return c.DedicatedClient.SetPubSubHooks(h)
+}
+
+// TestReconnect: a cut of the bus is noticed; what was cached is forgotten, and
+// everything that waits looks again.
+func TestReconnect(t *testing.T) {
+	server := redistest.Start(t)
+	b := &backend{connect: connectTo(server.Addr)}
+	b.client = b.newClient(t)
+	one, other := b.pair(t)
+	record := one.create(t)
+	tail := one.bus.watch(keys(record.ID).wake())
+	defer tail.Close()
+
+	kill := b.client.B().Arbitrary("CLIENT", "KILL", "TYPE", "pubsub").Build()
+	if n, err := b.client.Do(t.Context(), kill).AsInt64(); err != nil || n != 2 {
+		t.Fatalf("killed %d, %v", n, err)
+	}
+	// Behind the replicas' backs, in the moment in which nothing is heard.
+	if err := b.client.Do(t.Context(), b.client.B().Hset().Key(keys(record.ID).record()).FieldValue().FieldValue("level", "alert").Build()).Error(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "reconnection", func() bool { return one.heard.has("missed") && other.heard.has("missed") })
+	if r, err := one.Load(t.Context(), record.ID); err != nil || r.Level != "alert" {
+		t.Errorf("after the cut: %+v, %v", r, err)
+	}
+	select {
+	case <-tail.C:
+	case <-time.After(5 * time.Second):
+		t.Error("no wake-up after the cut")
+	}
+	want(t, "cancel", other.Cancel(t.Context(), record.ID, json.RawMessage(`"x"`)), nil)
+	eventually(t, "cancel after the cut", func() bool { return one.heard.has(fmt.Sprintf("cancelled %s \"x\"", record.ID)) })
+	want(t, "list", other.ListChanged(t.Context(), "m"), nil)
+	eventually(t, "list change after the cut", func() bool { return one.heard.has("list m") })
+}
+
+// TestUnreadableMessages: other releases may say what this one does not know.
+func TestUnreadableMessages(t *testing.T) {
+	b := &Store{log: slog.New(slog.DiscardHandler)}
+	b.bus = newBus(nil, b.log, "R")
+	for _, text := range []string{``, `[]`, `{"kind":"from the future","replica":"X"}`, `{"kind":"dropped","token":"?"}`, `{"kind":"answered","token":"?"}`} {
+		b.bus.receive(t.Context(), b, &events{}, rueidis.PubSubMessage{Channel: busChannel, Message: text})
+	}
+}
