@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -26,36 +27,40 @@ var refusals = map[string]string{
 	"app":            `Code="ContainerAppOperationError" Message="Failed to provision revision. See the system logs."`,
 }
 
-// TestFailures lets every resource fail once: to be made, before Azure did anything and
-// after Azure did it, and to be deleted. Each failure is told with the resource and all
-// that Azure said, and the next run carries on where the last one stopped.
+// TestFailures lets every resource fail to be made and to be deleted, and the app to be
+// changed, once before Azure did anything and once after Azure did it. Each failure is
+// told with the resource and all that Azure said, and the next run carries on where the
+// last one stopped.
 func TestFailures(t *testing.T) {
 	e := newEngine(t)
 	s := e.stack(t, stack.Program{Getenv: noEnvironment, Image: noImage}.Deploy)
 	up := func(ctx context.Context) error { _, err := s.Up(ctx); return err }
 	destroy := func(ctx context.Context) error { _, err := s.Destroy(ctx); return err }
 
+	all := slices.Sorted(maps.Keys(refusals))
 	for _, late := range []bool{false, true} {
-		e.survive(t, "up", standin.Create, late, up)
+		e.survive(t, "up", standin.Create, all, late, up)
 		if got := len(e.cloud.Resources()); got != len(refusals) {
 			t.Errorf("after the failures there are %d resources, want %d", got, len(refusals))
 		}
 		if _, err := s.Up(t.Context(), optup.ExpectNoChanges()); err != nil {
 			t.Error(err)
 		}
+		set(t, s, "server:minReplicas", map[bool]string{false: "2", true: "3"}[late])
+		e.survive(t, "up", standin.Update, []string{"app"}, late, up)
 		e.noSecrets(t)
-		e.survive(t, "destroy", standin.Delete, late, destroy)
+		e.survive(t, "destroy", standin.Delete, all, late, destroy)
 		if left := e.cloud.Resources(); len(left) > 0 {
 			t.Errorf("destroy left %v", left)
 		}
 	}
 }
 
-// survive runs what fails at each resource once until it does not.
-func (e *engine) survive(t *testing.T, what string, op standin.Operation, late bool, run func(context.Context) error) {
+// survive runs what fails at each of the resources once until it does not.
+func (e *engine) survive(t *testing.T, what string, op standin.Operation, names []string, late bool, run func(context.Context) error) {
 	t.Helper()
-	for name, message := range refusals {
-		e.cloud.Fail(op, name, standin.Failure{Err: errors.New(message), Late: late})
+	for _, name := range names {
+		e.cloud.Fail(op, name, standin.Failure{Err: errors.New(refusals[name]), Late: late})
 	}
 	for n := 1; ; n++ {
 		before := e.cloud.Failures(op)
@@ -70,7 +75,7 @@ func (e *engine) survive(t *testing.T, what string, op standin.Operation, late b
 		case len(failed) == 0 && len(after) > 0:
 			t.Fatalf("%s succeeded without asking for %v", what, after)
 		case len(failed) == 0:
-			e.step(t, fmt.Sprintf("%s, late: %v: everything failed once, %s %d succeeded", what, late, what, n))
+			e.step(t, fmt.Sprintf("each %s failed once (late: %v), %s %d succeeded", op, late, what, n))
 			return
 		}
 		for _, name := range failed {

@@ -77,7 +77,13 @@ func TestLifecycle(t *testing.T) {
 			t.Errorf("the output %s is %q, want something with %q", name, outputs[name], want)
 		}
 	}
+	if e.hasSecret(up.StdOut + up.StdErr) {
+		t.Error("up printed a secret")
+	}
 	e.noSecrets(t)
+	if !e.hasSecret(e.run(t, "stack", "export", "--stack", "test", "--show-secrets")) {
+		t.Error("the decrypted state has none of the secrets: nothing was looked for in the encrypted one")
+	}
 	e.step(t, "up: everything is made, one image pushed")
 
 	if _, err := s.Up(ctx, optup.ExpectNoChanges()); err != nil {
