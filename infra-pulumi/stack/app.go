@@ -41,19 +41,20 @@ func (d *deployment) newApp(environment *app.ManagedEnvironment, identity *ident
 			UserAssignedIdentities: pulumi.StringArray{identity.ID()},
 		},
 		Configuration: app.ConfigurationArgs{
-			ActiveRevisionsMode: pulumi.String("Single"),
+			ActiveRevisionsMode: d.release.mode(),
 			Ingress: app.IngressArgs{
 				External:      pulumi.Bool(true),
 				AllowInsecure: pulumi.Bool(false),
 				TargetPort:    pulumi.Int(image.Port),
 				Transport:     pulumi.String("http"),
+				Traffic:       d.release.traffic(),
 			},
 			Registries: app.RegistryCredentialsArray{login},
 			Secrets:    secrets,
 		},
 		Template: d.appTemplate(server, publicURL),
 		Tags:     d.names.tags(),
-	}, slices.Concat(server.Options, []pulumi.ResourceOption{pulumi.DependsOn(identity.grants)})...)
+	}, slices.Concat(server.Options, d.release.options(), []pulumi.ResourceOption{pulumi.DependsOn(identity.grants)})...)
 	if err != nil {
 		return nil, err
 	}

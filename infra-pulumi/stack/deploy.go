@@ -19,6 +19,8 @@ type Program struct {
 	Image ImageFunc
 	// Getenv answers what the stack's configuration leaves open; nil asks the process's environment, then .env.
 	Getenv func(string) string
+	// Release says where the traffic goes; nil carries on with what the last run of this stack recorded.
+	Release *Release
 }
 
 // ImageFunc answers the image that the app runs.
@@ -38,7 +40,7 @@ func (p Program) Deploy(ctx *pulumi.Context) error {
 
 // declare is the whole deployment, in the order of what needs what.
 func (p Program) declare(ctx *pulumi.Context) (pulumi.Map, error) {
-	d, err := newDeployment(ctx, p.Getenv)
+	d, err := p.newDeployment(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -76,16 +78,23 @@ func (p Program) declare(ctx *pulumi.Context) (pulumi.Map, error) {
 // deployment is what every resource is declared with.
 type deployment struct {
 	*pulumi.Context
-	config *config
-	names  names
-	group  *resources.ResourceGroup
+	config  *config
+	release *Release
+	names   names
+	group   *resources.ResourceGroup
 }
 
 // newDeployment checks the configuration before anything is declared, and makes the group that holds the rest.
-func newDeployment(ctx *pulumi.Context, getenv func(string) string) (*deployment, error) {
-	config, err := readConfig(ctx, getenv)
+func (p Program) newDeployment(ctx *pulumi.Context) (*deployment, error) {
+	config, err := readConfig(ctx, p.Getenv)
 	if err != nil {
 		return nil, err
+	}
+	release := p.Release
+	if release == nil {
+		if release, err = recordedRelease(ctx); err != nil {
+			return nil, err
+		}
 	}
 	names, err := nameResources(ctx)
 	if err != nil {
@@ -95,7 +104,7 @@ func newDeployment(ctx *pulumi.Context, getenv func(string) string) (*deployment
 	if err != nil {
 		return nil, err
 	}
-	return &deployment{ctx, config, names, group}, nil
+	return &deployment{ctx, config, release, names, group}, nil
 }
 
 func (p Program) image(ctx *pulumi.Context, to image.Registry) (*image.Deployed, error) {

@@ -298,7 +298,7 @@ func TestOutputs(t *testing.T) {
 			t.Errorf("%s is %+v, want %s and no secret", name, got[name], want)
 		}
 	}
-	if len(got) != 7 {
+	if len(got) != 10 {
 		t.Errorf("got %d outputs", len(got))
 	}
 	var editor struct {

@@ -19,6 +19,10 @@ func (d *deployment) outputs(app *containerApp, server *image.Deployed) pulumi.M
 		"mcpUrl":        mcpURL,
 		"healthUrl":     pulumi.Sprintf("%s/healthz", app.publicURL),
 		"vscodeMcpJson": mcpURL.ApplyT(VSCode).(pulumi.StringOutput),
+		// What the next run and the release command carry on with.
+		"live":           pulumi.String(d.release.Live),
+		"previous":       pulumi.String(d.release.Previous),
+		"latestRevision": app.LatestRevisionName,
 	}
 }
 

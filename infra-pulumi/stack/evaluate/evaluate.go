@@ -175,6 +175,7 @@ func (p *pretend) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
 	p.declaration.Calls = append(p.declaration.Calls, args.Token)
 	p.mu.Unlock()
 	answers := map[string]map[string]any{
+		"readStackOutputs": {"outputs": map[string]any{}}, // nothing was deployed before
 		"getClientConfig":  {"subscriptionId": p.azure.Subscription, "tenantId": "", "clientId": "", "objectId": ""},
 		"getClientToken":   {"token": "an-azure-token"},
 		"getSharedKeys":    {"primarySharedKey": "a-shared-key", "secondarySharedKey": "another-shared-key"},
