@@ -34,6 +34,8 @@ type mcpSurface interface {
 	Engine() *server.MCPServer
 	// Register adds everything to it. It is called once, before any request.
 	Register(surface.Dependencies)
+	// Access is what a caller of the tool needs.
+	Access(tool string) auth.Requirement
 }
 
 // service is a replica: what main wires together.
@@ -51,27 +53,44 @@ type service struct {
 func newService(c config.Config, stdout io.Writer, served mcpSurface) *service {
 	s := &service{config: c, log: newLogger(c, stdout)}
 	s.openRedis()
+	s.health = health.New(s.redis.Health)
 	s.sessions = session.Open(session.Options{Client: s.redis, Logger: s.log, Idle: c.SessionIdle})
+	s.openAuth()
 	s.mcp = mcphttp.New(mcphttp.Options{
 		Server:    served.Engine(),
 		Sessions:  s.sessions,
 		Principal: func(ctx context.Context) string { return auth.FromContext(ctx).ID() },
+		Access:    access{s.verifier, served},
 		Logger:    s.log,
 	})
 	served.Register(surface.Dependencies{Counter: counter.New(s.redis), Updates: s.mcp, Logger: s.log})
-	s.health = health.New(s.redis.Health)
-	if c.AuthRequired {
-		s.verifier = auth.New(c, nil, s.log)
-		s.health.Require("entra keys", func() error {
-			if !s.verifier.Ready() {
-				return errors.New("keys are not loaded")
-			}
-			return nil
-		})
-	} else {
-		s.log.Warn("AUTH_REQUIRED is false: whoever reaches this loopback address may do everything")
-	}
 	return s
+}
+
+// openAuth makes the verifier, without whose keys the replica is not ready.
+func (s *service) openAuth() {
+	if !s.config.AuthRequired {
+		s.log.Warn("AUTH_REQUIRED is false: whoever reaches this loopback address may do everything")
+		return
+	}
+	s.verifier = auth.New(s.config, nil, s.log)
+	s.health.Require("entra keys", func() error {
+		if !s.verifier.Ready() {
+			return errors.New("keys are not loaded")
+		}
+		return nil
+	})
+}
+
+// access decides who may call which tool by what the surface says of it. With
+// AUTH_REQUIRED=false everyone may, and nobody is there to deny.
+type access struct {
+	*auth.Verifier
+	surface mcpSurface
+}
+
+func (a access) Authorize(ctx context.Context, tool string) error {
+	return a.surface.Access(tool).Authorize(ctx)
 }
 
 func newLogger(c config.Config, w io.Writer) *slog.Logger {

@@ -16,7 +16,6 @@ import (
 	"context"
 	"log/slog"
 
-	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
 	"github.com/prynai/prynai-mcp/server/internal/auth"
@@ -92,26 +91,17 @@ func (s *Server) Register(d Dependencies) {
 	server.WithResourceHandlerMiddleware(report.resources)(s.MCPServer)
 	server.WithPromptHandlerMiddleware(report.prompts)(s.MCPServer)
 	for _, tool := range tools(d) {
-		s.AddTools(tool.ServerTool)
-		s.access[tool.Tool.Name] = tool.access
+		s.declare(tool)
 	}
-	server.WithToolFilter(s.mayUse)(s.MCPServer)
 	s.AddResources(statusResource(), counterResource(d))
 	s.AddPrompts(quickSummary())
+}
+
+func (s *Server) declare(tool Tool) {
+	s.AddTools(tool.ServerTool)
+	s.access[tool.Tool.Name] = tool.access
 }
 
 // Access is what a caller of the tool needs. A tool that was not declared here
 // allows no one.
 func (s *Server) Access(tool string) auth.Requirement { return s.access[tool] }
-
-// mayUse is a tool filter of mcp-go: who may not call a tool does not see it.
-func (s *Server) mayUse(ctx context.Context, all []mcp.Tool) []mcp.Tool {
-	principal := auth.FromContext(ctx)
-	var allowed []mcp.Tool
-	for _, tool := range all {
-		if s.Access(tool.Name).Allows(principal) {
-			allowed = append(allowed, tool)
-		}
-	}
-	return allowed
-}

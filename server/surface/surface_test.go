@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/mark3labs/mcp-go/mcp"
-	"github.com/mark3labs/mcp-go/server"
 
 	"github.com/prynai/prynai-mcp/server/internal/auth"
 )
@@ -268,21 +267,25 @@ func TestResourcesAndPrompts(t *testing.T) {
 	}
 }
 
-// TestAccess: who may not call a tool neither sees it nor reaches it.
+// TestAccess: a tool asks for what it declares, and what declares nothing lets no one in.
 func TestAccess(t *testing.T) {
 	w := newWorld(t)
-	reached := false
 	secret := define(mcp.NewTool("secret"), auth.Requirement{AnyRole: []string{"Admin"}}, struct{}{}, nil,
-		func(context.Context, mcp.CallToolRequest, struct{}) (*mcp.CallToolResult, error) {
-			reached = true
-			return mcp.NewToolResultText("told"), nil
-		})
-	w.AddTools(server.ServerTool{Tool: secret.Tool, Handler: secret.Handler})
-	w.access["secret"] = secret.access
-	if got := w.request(t, "tools/list", `{}`); strings.Contains(got, `"secret"`) || !strings.Contains(got, `"add"`) {
-		t.Errorf("list: %s", got)
-	}
-	if got := w.call(t, "secret", `{}`); reached || strings.Contains(got, "told") {
-		t.Errorf("call: %s", got)
+		func(context.Context, mcp.CallToolRequest, struct{}) (*mcp.CallToolResult, error) { return nil, nil })
+	w.declare(secret)
+	user, admin := auth.Principal{Kind: auth.User}, auth.Principal{Kind: auth.User, Roles: []string{"Admin"}}
+	for _, c := range []struct {
+		tool   string
+		caller auth.Principal
+		may    bool
+	}{
+		{"add", user, true},
+		{"secret", user, false},
+		{"secret", admin, true},
+		{"undeclared", admin, false},
+	} {
+		if got := w.Access(c.tool).Allows(c.caller); got != c.may {
+			t.Errorf("%s, roles %q: %v", c.tool, c.caller.Roles, got)
+		}
 	}
 }

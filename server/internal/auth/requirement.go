@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"slices"
 	"strings"
 )
@@ -43,6 +44,14 @@ func (r Requirement) Allows(p Principal) bool {
 		return func(name string) bool { return slices.Contains(held, name) }
 	}
 	return slices.ContainsFunc(r.AnyRole, has(p.Roles)) || slices.ContainsFunc(r.AnyScope, has(p.Scopes))
+}
+
+// Authorize returns nil where the principal of the request has what is required, else the refusal.
+func (r Requirement) Authorize(ctx context.Context) error {
+	if p := FromContext(ctx); !r.Allows(p) {
+		return InsufficientScope(p, r)
+	}
+	return nil
 }
 
 // IsZero reports whether nothing was declared, which is a mistake in whatever should have declared it.

@@ -13,6 +13,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
+	"github.com/prynai/prynai-mcp/server/internal/auth"
 	"github.com/prynai/prynai-mcp/server/surface"
 )
 
@@ -45,6 +46,9 @@ func (s *Surface) Register(surface.Dependencies) {
 	s.engine.AddResourceTemplates(template())
 	s.engine.AddPrompts(prompts()...)
 }
+
+// Access lets everyone call every tool.
+func (s *Surface) Access(string) auth.Requirement { return auth.None }
 
 // completions knows none: that the request is answered is what is tested.
 type completions struct{}

@@ -25,6 +25,11 @@ func (h *Handler) postBatch(w http.ResponseWriter, r *http.Request, version stri
 	if err == nil && record.Protocol != mcp.ProtocolVersion20250326 {
 		err = refuse(http.StatusBadRequest, mcp.INVALID_REQUEST, "This session's protocol revision has no batches.")
 	}
+	for _, m := range messages {
+		if err == nil {
+			err = h.authorize(r.Context(), m)
+		}
+	}
 	if err != nil {
 		h.fail(w, r, nil, err)
 		return

@@ -21,6 +21,7 @@ type Options struct {
 	Server    *server.MCPServer
 	Sessions  *session.Store
 	Principal func(context.Context) string // who calls, as package auth established it
+	Access    Access                       // nil: everyone may call every tool
 	Logger    *slog.Logger
 	Timing    Timing // DefaultTiming where zero
 }
@@ -51,6 +52,7 @@ type Handler struct {
 	server    *server.MCPServer
 	sessions  *session.Store
 	principal func(context.Context) string
+	access    Access
 	log       *slog.Logger
 	timing    Timing
 	seal      *sealer
@@ -71,11 +73,13 @@ func New(o Options) *Handler {
 		server:    o.Server,
 		sessions:  o.Sessions,
 		principal: o.Principal,
+		access:    o.Access,
 		log:       o.Logger,
 		timing:    o.Timing,
 		draining:  make(chan struct{}),
 		seal:      &sealer{store: o.Sessions},
 	}
+	h.hideTools()
 	h.installRounds()
 	h.relayBroadcasts()
 	return h

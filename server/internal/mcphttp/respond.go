@@ -60,6 +60,11 @@ func refusalFor(err error) *refusal {
 // fail answers a request with what an error means for the client, and tells the
 // operator the cause where the client cannot.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, id json.RawMessage, err error) {
+	var denied denial
+	if errors.As(err, &denied) {
+		h.access.Deny(w, r, denied.error)
+		return
+	}
 	told := refusalFor(err)
 	if told.status >= http.StatusInternalServerError {
 		h.log.LogAttrs(r.Context(), slog.LevelWarn, "request failed", slog.Int("status", told.status), slog.Any("error", err))

@@ -82,6 +82,10 @@ func (h *Handler) initialize(w http.ResponseWriter, r *http.Request, m *message)
 
 // call runs a request of a session. A client that leaves does not end it.
 func (h *Handler) call(w http.ResponseWriter, r *http.Request, record *session.Record, m *message) {
+	if err := h.authorize(r.Context(), m); err != nil {
+		h.fail(w, r, m.ID, err)
+		return
+	}
 	stream, err := h.sessions.NewStream(record.ID, m.ID)
 	if err != nil {
 		h.fail(w, r, m.ID, err)

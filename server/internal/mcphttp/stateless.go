@@ -22,7 +22,11 @@ func (h *Handler) postStateless(w http.ResponseWriter, r *http.Request, m *messa
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
-	if err := h.checkStateless(r, m, version, meta); err != nil {
+	err := h.checkStateless(r, m, version, meta)
+	if err == nil {
+		err = h.authorize(r.Context(), m)
+	}
+	if err != nil {
 		h.fail(w, r, m.ID, err)
 		return
 	}
@@ -71,9 +75,6 @@ func (h *Handler) checkStateless(r *http.Request, m *message, version string, me
 	if err := mcp.ValidateStandardHeaders(r.Header.Get, version, mcp.MCPMethod(m.Method), m.Params); err != nil {
 		return refuse(http.StatusBadRequest, mcp.HEADER_MISMATCH, err.Error())
 	}
-	if m.Method != string(mcp.MethodToolsCall) {
-		return nil
-	}
 	tool := h.namedTool(m)
 	if tool == nil {
 		return nil
@@ -110,6 +111,9 @@ func statelessStatus(code int) int {
 
 // namedTool is the tool that a tools/call names, or nil.
 func (h *Handler) namedTool(m *message) *mcp.Tool {
+	if m.Method != string(mcp.MethodToolsCall) {
+		return nil
+	}
 	name, err := toolName(m.Params)
 	if err != nil {
 		return nil
