@@ -61,6 +61,7 @@ func newService(c config.Config, stdout io.Writer, served mcpSurface) *service {
 		Sessions:  s.sessions,
 		Principal: func(ctx context.Context) string { return auth.FromContext(ctx).ID() },
 		Access:    access{s.verifier, served},
+		Audit:     s.auditTool,
 		Logger:    s.log,
 	})
 	served.Register(surface.Dependencies{Counter: counter.New(s.redis), Updates: s.mcp, Logger: s.log})
@@ -91,6 +92,15 @@ type access struct {
 
 func (a access) Authorize(ctx context.Context, tool string) error {
 	return a.surface.Access(tool).Authorize(ctx)
+}
+
+// auditTool writes who called which tool and what came of it.
+func (s *service) auditTool(ctx context.Context, call mcphttp.ToolCall) {
+	s.log.LogAttrs(ctx, slog.LevelInfo, "tool call",
+		slog.Any("principal", auth.FromContext(ctx)),
+		slog.String("tool", call.Tool),
+		slog.String("outcome", string(call.Outcome)),
+		slog.Float64("duration_ms", float64(call.Duration.Microseconds())/1000))
 }
 
 func newLogger(c config.Config, w io.Writer) *slog.Logger {

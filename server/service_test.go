@@ -25,8 +25,9 @@ import (
 
 // local is such a replica, as a client meets it.
 type local struct {
-	url string
-	log *syncBuffer
+	url     string
+	log     *syncBuffer
+	service *service
 }
 
 // syncBuffer is where a replica's log goes.
@@ -72,6 +73,7 @@ func startLocal(t testing.TB, served mcpSurface, environment map[string]string, 
 	}
 	l := &local{log: &syncBuffer{}}
 	s := newService(c, l.log, served)
+	l.service = s
 	handler, err := s.routes()
 	if err != nil {
 		t.Fatal(err)

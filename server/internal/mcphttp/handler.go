@@ -22,6 +22,7 @@ type Options struct {
 	Sessions  *session.Store
 	Principal func(context.Context) string // who calls, as package auth established it
 	Access    Access                       // nil: everyone may call every tool
+	Audit     func(context.Context, ToolCall)
 	Logger    *slog.Logger
 	Timing    Timing // DefaultTiming where zero
 }
@@ -53,6 +54,7 @@ type Handler struct {
 	sessions  *session.Store
 	principal func(context.Context) string
 	access    Access
+	audit     func(context.Context, ToolCall)
 	log       *slog.Logger
 	timing    Timing
 	seal      *sealer
@@ -74,12 +76,14 @@ func New(o Options) *Handler {
 		sessions:  o.Sessions,
 		principal: o.Principal,
 		access:    o.Access,
+		audit:     o.Audit,
 		log:       o.Logger,
 		timing:    o.Timing,
 		draining:  make(chan struct{}),
 		seal:      &sealer{store: o.Sessions},
 	}
 	h.hideTools()
+	h.auditTools()
 	h.installRounds()
 	h.relayBroadcasts()
 	return h
