@@ -1,15 +1,26 @@
 package main
 
 import (
+	"log/slog"
 	"net/http"
 
 	"github.com/prynai/prynai-mcp/server/internal/auth"
 	"github.com/prynai/prynai-mcp/server/internal/edge"
+	"github.com/prynai/prynai-mcp/server/internal/landing"
 )
 
 // routes is the way of a request, from the outside in.
 func (s *service) routes() (http.Handler, error) {
 	cors, err := edge.CORS(s.config.CORSAllowOrigins)
+	if err != nil {
+		return nil, err
+	}
+	page, err := landing.New(landing.Options{
+		BaseURL:     s.config.BaseURL(),
+		Environment: s.config.Environment,
+		Build:       s.config.Build,
+		Auth:        s.config.AuthRequired,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -23,8 +34,13 @@ func (s *service) routes() (http.Handler, error) {
 	// So is the metadata: it tells how to get a token (RFC 9728).
 	mux.Handle("GET /.well-known/oauth-protected-resource", auth.Metadata(s.config))
 	mux.Handle("GET /.well-known/oauth-protected-resource/mcp", auth.Metadata(s.config))
-	// Who calls is known before a byte of the body is read.
-	mux.Handle("/mcp", s.authenticate(s.mcp))
+	// And so is the page for whoever opens the server's address in a browser.
+	mux.Handle("GET /{$}", page)
+	mux.Handle("/mcp", chain(s.mcp,
+		s.authenticate, // who calls is known before a byte of the body is read
+		annotate,       // and stands in the request's record from here on
+		s.limitRate,    // a flood is turned away before it costs anything
+	))
 
 	return chain(mux,
 		edge.AccessLog(s.log, probes...),                                        // outermost: rejected requests are recorded too
@@ -43,6 +59,14 @@ func (s *service) authenticate(next http.Handler) http.Handler {
 		return auth.Open(next)
 	}
 	return s.verifier.Middleware(next)
+}
+
+// annotate names the principal in the request's record.
+func annotate(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		edge.Annotate(w, slog.String("principal", auth.FromContext(r.Context()).ID()))
+		next.ServeHTTP(w, r)
+	})
 }
 
 // chain wraps a handler so that the first middleware is the outermost.

@@ -19,6 +19,7 @@ import (
 	"github.com/prynai/prynai-mcp/server/internal/edge"
 	"github.com/prynai/prynai-mcp/server/internal/health"
 	"github.com/prynai/prynai-mcp/server/internal/mcphttp"
+	"github.com/prynai/prynai-mcp/server/internal/ratelimit"
 	"github.com/prynai/prynai-mcp/server/internal/redis"
 	"github.com/prynai/prynai-mcp/server/internal/session"
 	"github.com/prynai/prynai-mcp/server/surface"
@@ -46,7 +47,8 @@ type service struct {
 	embedded *redis.Embedded // nil where a real one is used
 	sessions *session.Store
 	mcp      *mcphttp.Handler
-	verifier *auth.Verifier // nil with AUTH_REQUIRED=false
+	verifier *auth.Verifier     // nil with AUTH_REQUIRED=false
+	limiter  *ratelimit.Limiter // nil with it, too: everyone is the same principal then
 	health   *health.State
 }
 
@@ -62,6 +64,7 @@ func newService(c config.Config, stdout io.Writer, served mcpSurface) *service {
 		Principal: func(ctx context.Context) string { return auth.FromContext(ctx).ID() },
 		Access:    access{s.verifier, served},
 		Audit:     s.auditTool,
+		OpenLimit: s.openLimit(),
 		Logger:    s.log,
 	})
 	served.Register(surface.Dependencies{Counter: counter.New(s.redis), Updates: s.mcp, Logger: s.log})
@@ -75,12 +78,25 @@ func (s *service) openAuth() {
 		return
 	}
 	s.verifier = auth.New(s.config, nil, s.log)
+	s.limiter = ratelimit.New(s.redis, ratelimit.Limit{
+		PerSecond: s.config.RateLimit,
+		Burst:     5 * s.config.RateLimit,
+		Block:     max(1, s.config.RateLimit/10),
+	})
 	s.health.Require("entra keys", func() error {
 		if !s.verifier.Ready() {
 			return errors.New("keys are not loaded")
 		}
 		return nil
 	})
+}
+
+// limitRate is per principal, over all replicas.
+func (s *service) limitRate(next http.Handler) http.Handler {
+	if s.limiter == nil {
+		return next
+	}
+	return s.limiter.Middleware(func(r *http.Request) string { return auth.FromContext(r.Context()).ID() })(next)
 }
 
 // access decides who may call which tool by what the surface says of it. With
@@ -92,6 +108,14 @@ type access struct {
 
 func (a access) Authorize(ctx context.Context, tool string) error {
 	return a.surface.Access(tool).Authorize(ctx)
+}
+
+// openLimit is none where everyone is the same principal.
+func (s *service) openLimit() int {
+	if s.verifier == nil {
+		return 0
+	}
+	return s.config.StreamLimit
 }
 
 // auditTool writes who called which tool and what came of it.
@@ -193,6 +217,9 @@ func (s *service) drain(httpServer *http.Server) error {
 }
 
 func (s *service) close() {
+	if s.limiter != nil {
+		s.limiter.Close()
+	}
 	s.redis.Close()
 	if s.embedded != nil {
 		s.embedded.Close()

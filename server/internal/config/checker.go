@@ -105,6 +105,13 @@ func (f checker) check(c Config) {
 	if level, set := f.environment["LOG_LEVEL"]; set && !slices.Contains([]string{"debug", "info", "warn", "error"}, strings.ToLower(level)) {
 		f.fail("LOG_LEVEL")
 	}
+	const most = 100_000
+	if c.RateLimit < 1 || c.RateLimit > most {
+		f.fail("RATE_LIMIT")
+	}
+	if c.StreamLimit < 1 || c.StreamLimit > most {
+		f.fail("STREAM_LIMIT")
+	}
 	if c.SessionIdle < time.Minute || c.SessionIdle > 7*24*time.Hour {
 		f.fail("SESSION_IDLE")
 	}

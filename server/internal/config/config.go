@@ -32,6 +32,8 @@ type Config struct {
 	Authority        string        `env:"ENTRA_AUTHORITY" envDefault:"https://login.microsoftonline.com" doc:"Entra's sign-in endpoint; another one for sovereign clouds and for tests." want:"an https URL without path or query (http only for loopback)" example:"https://login.microsoftonline.us"`
 	TLSCA            string        `env:"TLS_CA" doc:"PEM certificates of authorities that are trusted for Redis and Entra beside the system's." want:"PEM blocks of type CERTIFICATE" example:"\"$(cat ca.pem)\""`
 	LogLevel         slog.Level    `env:"LOG_LEVEL" envDefault:"info" doc:"Least level that is logged: debug, info, warn or error." want:"debug, info, warn or error" example:"info"`
+	RateLimit        int           `env:"RATE_LIMIT" envDefault:"1000" doc:"Requests that one principal may make in a second, over all replicas; after a pause five times as many at once." want:"a number from 1 to 100000" example:"1000"`
+	StreamLimit      int           `env:"STREAM_LIMIT" envDefault:"500" doc:"Calls and streams that one principal may have open on a replica." want:"a number from 1 to 100000" example:"500"`
 	SessionIdle      time.Duration `env:"SESSION_IDLE" envDefault:"30m" doc:"How long a session that nobody uses is kept." want:"a duration from 1m to 168h" example:"30m"`
 	ShutdownGrace    time.Duration `env:"SHUTDOWN_GRACE" envDefault:"30s" doc:"How long a draining replica lets running calls finish." want:"a duration from 1s to 10m" example:"30s"`
 	Environment      string        `env:"PRYNAI_ENV" envDefault:"local" doc:"Name of the deployment, for logs and traces." want:"a name" example:"prod"`

@@ -49,7 +49,7 @@ func TestLoadDeployment(t *testing.T) {
 	if c.TenantID != tenant || !slices.Equal(c.Audiences, []string{"aaaaaaaa-2222-3333-4444-555555555555", "api://Mine"}) {
 		t.Errorf("tenant %q, audiences %q", c.TenantID, c.Audiences)
 	}
-	if !c.AuthRequired || c.AcceptsAnyToken() || c.LogLevel != slog.LevelWarn || c.SessionIdle != 45*time.Minute || c.ShutdownGrace != 30*time.Second {
+	if !c.AuthRequired || c.AcceptsAnyToken() || c.LogLevel != slog.LevelWarn || c.SessionIdle != 45*time.Minute || c.ShutdownGrace != 30*time.Second || c.RateLimit != 1000 || c.StreamLimit != 500 {
 		t.Errorf("Load = %+v", c)
 	}
 	if c.ResourceURL() != "https://mcp.example.com/mcp" {
@@ -116,6 +116,10 @@ func TestProblems(t *testing.T) {
 		{"TLS_CA=-----BEGIN PRIVATE KEY-----\naHVudGVyMi1odW50ZXIy\n-----END PRIVATE KEY-----", "a text that is not only certificates"},
 		{"LOG_LEVEL=verbose", `"verbose"`},
 		{"LOG_LEVEL=INFO+2", `"INFO+2"`},
+		{"RATE_LIMIT=0", `"0"`},
+		{"RATE_LIMIT=100/s", `"100/s"`},
+		{"STREAM_LIMIT=-1", `"-1"`},
+		{"STREAM_LIMIT=1000000", `"1000000"`},
 		{"SESSION_IDLE=30", `"30"`},
 		{"SESSION_IDLE=-5m", `"-5m"`},
 		{"SESSION_IDLE=1000h", `"1000h"`},

@@ -9,12 +9,14 @@ import (
 )
 
 // NewServer returns an HTTP server with limits for the Internet and none that
-// would cut a stream: there is no WriteTimeout (whoever streams sets a deadline
-// per write), and no ReadTimeout ([LimitBody] has its own).
+// would cut a stream: whoever streams sets a deadline per write in place of
+// WriteTimeout, and there is no ReadTimeout ([LimitBody] has its own).
 func NewServer(ctx context.Context, handler http.Handler, logger *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
+		// For plain answers: a client that does not read must not keep us for ever.
+		WriteTimeout: 2 * time.Minute,
 		// Longer than the 240 s of Azure's ingress: if the server closed a kept
 		// connection first, it could meet a request that is on its way.
 		IdleTimeout: 5 * time.Minute,

@@ -155,6 +155,7 @@ func (cs *calls) add(c *call) {
 }
 
 func (cs *calls) remove(c *call) {
+	c.handler.quota.give(c.peer.record.Principal)
 	cs.running.CompareAndDelete(c.key(), c)
 	c.cancel(context.Canceled)
 	cs.count.Add(-1)
@@ -202,6 +203,10 @@ func (cs *calls) wait(ctx context.Context) error {
 // serve runs a request and answers it. It returns when the HTTP request is
 // over, which may be before the call is.
 func (c *call) serve(w http.ResponseWriter, r *http.Request, dispatch func(context.Context) reply) {
+	if err := c.handler.quota.take(c.peer.record.Principal); err != nil {
+		c.handler.fail(w, r, c.request, err)
+		return
+	}
 	c.handler.calls.add(c)
 	go func() { c.reply <- c.guarded(dispatch) }()
 	rec := &recorder{call: c, w: w, r: r, started: time.Now()}

@@ -42,6 +42,11 @@ func (h *Handler) get(w http.ResponseWriter, r *http.Request) {
 		}
 		cursor = &c
 	}
+	if err := h.quota.take(record.Principal); err != nil {
+		h.fail(w, r, nil, err)
+		return
+	}
+	defer h.quota.give(record.Principal)
 	h.streams.Add(1)
 	defer h.streams.Done()
 	if cursor != nil && !cursor.IsOut() {

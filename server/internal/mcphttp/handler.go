@@ -23,6 +23,7 @@ type Options struct {
 	Principal func(context.Context) string // who calls, as package auth established it
 	Access    Access                       // nil: everyone may call every tool
 	Audit     func(context.Context, ToolCall)
+	OpenLimit int // calls and streams of one principal at a time; 0 is none
 	Logger    *slog.Logger
 	Timing    Timing // DefaultTiming where zero
 }
@@ -59,6 +60,7 @@ type Handler struct {
 	timing    Timing
 	seal      *sealer
 
+	quota     quota
 	calls     calls
 	listeners listeners
 	streams   sync.WaitGroup
@@ -77,6 +79,7 @@ func New(o Options) *Handler {
 		principal: o.Principal,
 		access:    o.Access,
 		audit:     o.Audit,
+		quota:     quota{limit: o.OpenLimit, open: map[string]int{}},
 		log:       o.Logger,
 		timing:    o.Timing,
 		draining:  make(chan struct{}),
