@@ -82,7 +82,7 @@ func Find(ctx context.Context, log io.Writer) (*CLI, error) {
 // build compiles the CLI beside its place and then moves it there: whoever finds
 // the file finds it whole, and two builds at once do no harm.
 func build(ctx context.Context, folder, version, binary string, log io.Writer) error {
-	say(log, "building the Pulumi CLI %s once, into %s (about 5 minutes of two cores)", version, binary)
+	say(log, "building the Pulumi CLI %s once, into %s (3 to 5 minutes on two cores)", version, binary)
 	start := time.Now()
 	if err := os.MkdirAll(filepath.Dir(binary), 0o755); err != nil {
 		return err
@@ -93,7 +93,7 @@ func build(ctx context.Context, folder, version, binary string, log io.Writer) e
 	}
 	defer func() { _ = os.RemoveAll(unfinished) }()
 	built := filepath.Join(unfinished, filepath.Base(binary))
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-X "+versionVariable+"="+version, "-o", built, command)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-X "+versionVariable+"="+version, "-o", built, command)
 	cmd.Dir = folder
 	// The module stands outside the workspace, and needs no C compiler.
 	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=", "GOOS=", "GOARCH=", "CGO_ENABLED=0")
