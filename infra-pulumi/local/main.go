@@ -101,6 +101,12 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	}
 	problem := ""
 	switch {
+	case !isPort(o.port):
+		problem = fmt.Sprintf("--port is %d, want 1 to 65535", o.port)
+	case !isPort(o.plainPort):
+		problem = fmt.Sprintf("--plain-port is %d, want 1 to 65535", o.plainPort)
+	case o.port == o.plainPort:
+		problem = fmt.Sprintf("--port and --plain-port are both %d", o.port)
 	case o.redis != redisAuto && o.redis != redisServer && o.redis != redisEmbedded:
 		problem = fmt.Sprintf("--redis is %q, want %s, %s or %s", o.redis, redisAuto, redisServer, redisEmbedded)
 	case flags.NArg() > 0 && flags.Arg(0) != "smoke":
@@ -114,3 +120,5 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	}
 	return o, nil
 }
+
+func isPort(n int) bool { return 1 <= n && n <= 65535 }

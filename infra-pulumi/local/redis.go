@@ -182,7 +182,7 @@ func (r *redis) ping(ctx context.Context, config *tls.Config) error {
 	if err := connection.SetDeadline(deadline); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(connection, "AUTH %s\r\nPING\r\n", r.key); err != nil {
+	if _, err := fmt.Fprintf(connection, "*2\r\n$4\r\nAUTH\r\n$%d\r\n%s\r\n*1\r\n$4\r\nPING\r\n", len(r.key), r.key); err != nil {
 		return err
 	}
 	lines := bufio.NewReader(connection)

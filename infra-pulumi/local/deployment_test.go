@@ -1,0 +1,200 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The whole command, as a process of its own. It compiles the server and the
+// smoke client, which takes minutes where nothing is cached.
+const deploymentPatience = 8 * time.Minute
+
+// deployment is a running command.
+type deployment struct {
+	*exec.Cmd
+	t           *testing.T
+	port, plain string
+	lines       chan string
+	said        strings.Builder
+}
+
+func deploy(t *testing.T, args ...string) *deployment {
+	t.Helper()
+	d := &deployment{t: t, port: aPort(t), plain: aPort(t), lines: make(chan string, 1000)}
+	d.Cmd = call(t.Context(), append([]string{"--port", d.port, "--plain-port", d.plain, "--redis", redisEmbedded}, args...)...)
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = reader.Close() })
+	d.Stdout, d.Stderr = writer, writer
+	if err := d.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = writer.Close()
+	go func() {
+		defer close(d.lines)
+		for scan := bufio.NewScanner(reader); scan.Scan(); {
+			d.lines <- scan.Text()
+		}
+	}()
+	return d
+}
+
+func call(ctx context.Context, args ...string) *exec.Cmd {
+	command := exec.CommandContext(ctx, os.Args[0], args...)
+	command.Env = append(os.Environ(), part+"=command")
+	return command
+}
+
+func aPort(t *testing.T) string {
+	t.Helper()
+	port, err := freePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strconv.Itoa(port)
+}
+
+// until reads what the command says until a line has this text or, without a
+// text, until the last process that could say something is gone.
+func (d *deployment) until(text string) {
+	d.t.Helper()
+	deadline := time.After(deploymentPatience)
+	for {
+		select {
+		case line, open := <-d.lines:
+			if !open && text == "" {
+				return
+			}
+			if !open {
+				d.t.Fatalf("it ended without saying %q:\n%s", text, &d.said)
+			}
+			d.said.WriteString(line + "\n")
+			if text != "" && strings.Contains(line, text) {
+				return
+			}
+		case <-deadline:
+			d.t.Fatalf("it goes on without saying %q:\n%s", text, &d.said)
+		}
+	}
+}
+
+var listenAddress = regexp.MustCompile(`LISTEN_ADDR=(\S+) instead of 0\.0\.0\.0:8000`)
+
+// wantGone checks that nothing listens any more, neither ingress nor replicas.
+func (d *deployment) wantGone() {
+	d.t.Helper()
+	d.until("")
+	addresses := []string{"127.0.0.1:" + d.port, "127.0.0.1:" + d.plain}
+	for _, match := range listenAddress.FindAllStringSubmatch(d.said.String(), -1) {
+		addresses = append(addresses, match[1])
+	}
+	if len(addresses) != 4 {
+		d.t.Errorf("it named the addresses %v; want two ports and two replicas", addresses)
+	}
+	for _, address := range addresses {
+		// A killed process is gone a moment after its pipes are.
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+			connection, err := net.DialTimeout("tcp", address, time.Second)
+			if err != nil {
+				break
+			}
+			_ = connection.Close()
+			if time.Now().After(deadline) {
+				d.t.Errorf("something still listens on %s", address)
+				break
+			}
+		}
+	}
+}
+
+func TestOnce(t *testing.T) {
+	d := deploy(t, "--once")
+	d.wantGone()
+	if err := d.Wait(); err != nil {
+		t.Error(err)
+	}
+	for _, want := range []string{"TOOLS: [", "ADD RESULT: 15", "STATUS: ok"} {
+		if !strings.Contains(d.said.String(), want) {
+			t.Errorf("it did not say %q:\n%s", want, &d.said)
+		}
+	}
+}
+
+// It stays up, serves both ports, and gives out tokens, until it is interrupted.
+func TestStaysUntilInterrupted(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a Windows process cannot be sent an interrupt from here")
+	}
+	d := deploy(t)
+	d.until("Ctrl-C ends it")
+
+	response, err := http.Get("http://127.0.0.1:" + d.plain + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(response.Body)
+	_ = response.Body.Close()
+	if err != nil || !strings.Contains(string(body), `"redis":true`) {
+		t.Errorf("health: %s %v", body, err)
+	}
+	token, err := call(t.Context(), "--port", d.port, "smoke", "token", "--raw").Output()
+	if err != nil || strings.Count(string(token), ".") != 2 {
+		t.Errorf("no token: %v", err)
+	}
+	if err := call(t.Context(), "--port", d.port, "smoke").Run(); err != nil {
+		t.Errorf("the smoke test of a running deployment: %v", err)
+	}
+
+	if err := d.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	d.wantGone()
+	if err := d.Wait(); err != nil {
+		t.Error(err)
+	}
+	if err := call(t.Context(), "--port", d.port, "smoke").Run(); err == nil {
+		t.Error("the smoke command does not notice that nothing runs")
+	}
+}
+
+func TestKilled(t *testing.T) {
+	d := deploy(t)
+	d.until("Ctrl-C ends it")
+	if err := d.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	d.wantGone()
+	_ = d.Wait()
+}
+
+func TestPortInUse(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	_, port, err := net.SplitHostPort(taken.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, err := call(t.Context(), "--once", "--port", port).CombinedOutput()
+	if err == nil {
+		t.Error("exit code 0")
+	}
+	if !strings.Contains(string(said), "local: cannot listen on port "+port) || strings.Contains(string(said), "goroutine") {
+		t.Errorf("it said:\n%s", said)
+	}
+}
