@@ -1,0 +1,167 @@
+package enginetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prynai/prynai-mcp/infra-pulumi/image"
+	"github.com/prynai/prynai-mcp/infra-pulumi/release/azure"
+	"github.com/prynai/prynai-mcp/infra-pulumi/release/rollout"
+	"github.com/prynai/prynai-mcp/infra-pulumi/stack"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// release is a stack with the release logic on it, against the pretend Azure. What a revision is like is in the name
+// of its build, since nothing runs here.
+type release struct {
+	*engine
+	stack   auto.Stack
+	manager string
+	build   string // what the source is now
+}
+
+func newRelease(t *testing.T) *release {
+	e := newEngine(t)
+	manager := httptest.NewServer(e.cloud.Handler())
+	t.Cleanup(manager.Close)
+	r := &release{engine: e, manager: manager.URL, build: "good-1"}
+	r.stack = e.stack(t, r.program().Deploy)
+	return r
+}
+
+// program deploys an image that is named after the build and in the registry already.
+func (r *release) program() stack.Program {
+	return stack.Program{Getenv: noEnvironment, Image: func(_ *pulumi.Context, to image.Registry) (*image.Deployed, error) {
+		return &image.Deployed{Ref: pulumi.Sprintf("%s/%s:%s", to.Server, image.Repository, r.build), Build: r.build}, nil
+	}}
+}
+
+func (r *release) rollout(t *testing.T) *rollout.Rollout {
+	return &rollout.Rollout{
+		Cloud: azure.New(r.stack, azure.Options{Program: r.program(), Manager: r.manager, Out: t.Output()}),
+		Prove: r.prove, Say: t.Logf,
+		Limits: rollout.Limits{Ready: 3 * time.Second, Patience: time.Second, Settle: time.Second, Drain: time.Second, Poll: 100 * time.Millisecond},
+	}
+}
+
+func (r *release) deploy(ctx context.Context, t *testing.T, build string) error {
+	r.build = build
+	return r.rollout(t).Deploy(ctx)
+}
+
+// prove asks the pretend Azure which revision serves at an address.
+func (r *release) prove(_ context.Context, url, build string) (string, error) {
+	revisions, err := r.cloud.Revisions("app")
+	if err != nil {
+		return "", err
+	}
+	for _, revision := range revisions {
+		own := strings.Contains(url, "--") // as only names of revisions have it
+		if own && url != "https://"+revision.FQDN+"/mcp" || !own && revision.Weight != 100 {
+			continue
+		}
+		got := buildOf(revision.Template)
+		switch {
+		case build != "" && got != build:
+			return got, rollout.ErrOtherBuild
+		case strings.HasPrefix(got, "wrong"), strings.HasPrefix(got, "stable-wrong") && !own:
+			return got, errors.New("add: got 16")
+		}
+		return got, nil
+	}
+	return "", errors.New("nothing answers")
+}
+
+func buildOf(template map[string]any) string {
+	containers, _ := template["containers"].([]any)
+	container, _ := containers[0].(map[string]any)
+	_, build, _ := strings.Cut(container["image"].(string), image.Repository+":")
+	return build
+}
+
+// state lists the revisions by their builds, as in the tests of package rollout.
+func (r *release) state(t *testing.T) string {
+	t.Helper()
+	revisions, err := r.cloud.Revisions("app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, revision := range revisions {
+		build := buildOf(revision.Template)
+		switch {
+		case revision.Weight > 0:
+			build = fmt.Sprintf("%s:%d", build, revision.Weight)
+		case !revision.Active:
+			build = "(" + build + ")"
+		}
+		all = append(all, build)
+	}
+	return strings.Join(all, " ")
+}
+
+func (r *release) want(t *testing.T, state string) {
+	t.Helper()
+	if got := r.state(t); got != state {
+		t.Errorf("there is %s, want %s", got, state)
+	}
+}
+
+// TestRelease takes one app from its first release through good and bad ones, and back.
+func TestRelease(t *testing.T) {
+	r := newRelease(t)
+	ctx := t.Context()
+	if err := r.deploy(ctx, t, "good-1"); err != nil {
+		t.Fatal(err)
+	}
+	r.want(t, "good-1:100")
+	r.step(t, "first release")
+
+	if err := r.deploy(ctx, t, "good-2"); err != nil {
+		t.Fatal(err)
+	}
+	r.want(t, "(good-1) good-2:100")
+	r.step(t, "second release")
+
+	for _, bad := range []string{"wrong-3", "stable-wrong-4"} {
+		if err := r.deploy(ctx, t, bad); err == nil || !strings.Contains(err.Error(), "add: got 16") {
+			t.Errorf("%s: %v", bad, err)
+		}
+		r.step(t, "release of "+bad+" taken back")
+	}
+	r.want(t, "(good-1) good-2:100 (wrong-3) (stable-wrong-4)")
+
+	if err := r.rollout(t).Rollback(ctx); err != nil {
+		t.Fatal(err)
+	}
+	r.want(t, "good-1:100 (good-2) (wrong-3) (stable-wrong-4)")
+	r.step(t, "rollback")
+
+	// A plain up of the same source carries on with what the release recorded.
+	s := r.engine.stack(t, r.program().Deploy)
+	r.build = "stable-wrong-4" // the last template
+	if _, err := s.Up(ctx, optup.ExpectNoChanges()); err != nil {
+		t.Error(err)
+	}
+	r.build = "good-5"
+	up, err := s.Up(ctx)
+	if err != nil || !strings.Contains(up.StdOut, "go tool task deploy") {
+		t.Errorf("a plain up: %v\n%s", err, up.StdOut)
+	}
+	r.want(t, "good-1:100 (good-2) (wrong-3) (stable-wrong-4) good-5")
+	r.step(t, "plain up: staged only")
+
+	if err := r.deploy(ctx, t, "good-5"); err != nil {
+		t.Fatal(err)
+	}
+	r.want(t, "(good-1) (good-2) (wrong-3) (stable-wrong-4) good-5:100")
+	r.noSecrets(t)
+	r.step(t, "release of what was staged")
+}

@@ -1,0 +1,145 @@
+package azure
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pulumi/pulumi-azure-native-sdk/authorization/v2"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// lockPatience is how long another run may take to end: one whose starter was killed ends by itself, after what Azure
+// is at.
+const lockPatience = 5 * time.Minute
+
+// Preview tells what a release would change, and the changes that would destroy something.
+func (c *Cloud) Preview(ctx context.Context) (changes string, destroyed int, err error) {
+	c.stack.Workspace().SetProgram(c.program.Deploy)
+	result, err := c.stack.Preview(ctx, optpreview.ProgressStreams(&progress{out: c.out}))
+	if err != nil {
+		return "", 0, failure("preview", err)
+	}
+	var parts []string
+	for _, op := range slices.Sorted(maps.Keys(result.ChangeSummary)) {
+		n := result.ChangeSummary[op]
+		if op != apitype.OpSame {
+			parts = append(parts, fmt.Sprintf("%d to %s", n, op))
+		}
+		switch op {
+		case apitype.OpDelete, apitype.OpReplace, apitype.OpDeleteReplaced:
+			destroyed += n
+		}
+	}
+	if len(parts) == 0 {
+		return "nothing changes", 0, nil
+	}
+	return strings.Join(parts, ", "), destroyed, nil
+}
+
+// up runs a program. Once begun it is not interrupted: what Azure has begun ends there all the same, and Pulumi's
+// state is to know of it.
+func (c *Cloud) up(ctx context.Context, program pulumi.RunFunc, options ...optup.Option) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	c.stack.Workspace().SetProgram(program)
+	for began := time.Now(); ; {
+		result, err := c.stack.Up(context.WithoutCancel(ctx), options...)
+		if err == nil {
+			c.outputs = result.Outputs
+			return nil
+		}
+		c.outputs = nil // whatever was recorded now is read again
+		if !auto.IsConcurrentUpdateError(err) || time.Since(began) > lockPatience {
+			return failure("up", err)
+		}
+		_, _ = fmt.Fprintln(c.out, "another run is at work on this stack; waiting for its end")
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(5 * time.Second):
+		}
+	}
+}
+
+// login asks the provider for its login. A preview of a program that does nothing else changes nothing.
+func (c *Cloud) login(ctx context.Context) (login, error) {
+	var got login
+	c.stack.Workspace().SetProgram(func(ctx *pulumi.Context) error {
+		who, err := authorization.GetClientConfig(ctx)
+		if err != nil {
+			return err
+		}
+		token, err := authorization.GetClientToken(ctx, &authorization.GetClientTokenArgs{})
+		if err != nil {
+			return err
+		}
+		got = login{subscription: who.SubscriptionId, token: token.Token}
+		return nil
+	})
+	_, err := c.stack.Preview(ctx)
+	if got.token == "" {
+		return got, fmt.Errorf("ask Azure who deploys: %w; log in with `az login`", failure("preview", err))
+	}
+	// The preview itself may fail: it leaves out resources that may be protected.
+	environment, err := c.stack.GetConfig(ctx, "azure-native:environment")
+	if err != nil {
+		environment.Value = "" // not configured
+	}
+	got.endpoint = endpoint(environment.Value)
+	return got, nil
+}
+
+// endpoint is Azure Resource Manager's in a cloud as azure-native calls it.
+func endpoint(environment string) string {
+	switch strings.ToLower(environment) {
+	case "usgovernment":
+		return "https://management.usgovcloudapi.net"
+	case "china":
+		return "https://management.chinacloudapi.cn"
+	}
+	return "https://management.azure.com"
+}
+
+// failure keeps of a failed run what the engine says about it.
+func failure(what string, err error) error {
+	text := err.Error()
+	if _, after, ok := strings.Cut(text, "Diagnostics:"); ok {
+		text = after
+		for _, end := range []string{"\nOutputs:", "\nResources:", "\nstderr:"} {
+			text, _, _ = strings.Cut(text, end)
+		}
+	}
+	return fmt.Errorf("pulumi %s failed:\n%s", what, strings.Trim(text, "\n"))
+}
+
+// progress passes on what the engine says while it works, without what it says at the end.
+type progress struct {
+	out   io.Writer
+	line  []byte // the last one, unfinished
+	ended bool
+}
+
+func (p *progress) Write(b []byte) (int, error) {
+	for _, c := range b {
+		if p.line = append(p.line, c); c != '\n' {
+			continue
+		}
+		line := strings.TrimRight(string(p.line), " \r\n")
+		p.line = p.line[:0]
+		p.ended = p.ended || line == "Diagnostics:" || line == "Outputs:" || line == "Resources:"
+		if !p.ended && strings.HasPrefix(line, " ") { // a resource
+			_, _ = fmt.Fprintln(p.out, "         "+line)
+		}
+	}
+	return len(b), nil
+}
