@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strconv"
@@ -39,6 +40,7 @@ func deploy(t *testing.T, args ...string) *deployment {
 	}
 	t.Cleanup(func() { _ = reader.Close() })
 	d.Stdout, d.Stderr = writer, writer
+	t.Cleanup(d.tidy)
 	if err := d.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -50,6 +52,17 @@ func deploy(t *testing.T, args ...string) *deployment {
 		}
 	}()
 	return d
+}
+
+// tidy removes what a killed command leaves in the cache.
+func (d *deployment) tidy() {
+	cache, err := cacheFolder()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for _, name := range []string{"run-" + d.port + ".json", "ca-" + d.port + ".pem"} {
+		_ = os.Remove(filepath.Join(cache, name))
+	}
 }
 
 func call(ctx context.Context, args ...string) *exec.Cmd {

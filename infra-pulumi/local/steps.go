@@ -65,7 +65,7 @@ func announce(out io.Writer, o options, publicURL string, ca *authority, cache s
 	if err != nil {
 		return err
 	}
-	authorityFile := filepath.Join(cache, "ca.pem")
+	authorityFile := filepath.Join(cache, fmt.Sprintf("ca-%d.pem", o.port))
 	if err := os.WriteFile(authorityFile, []byte(ca.pem), 0o600); err != nil {
 		return fmt.Errorf("save the authority's certificate: %w", err)
 	}
