@@ -168,7 +168,7 @@ func (s *service) run(ctx context.Context) error {
 
 	served := make(chan error, 1)
 	go func() { served <- httpServer.Serve(listener) }()
-	s.log.Info("listening", "address", listener.Addr().String(), "url", s.config.ResourceURL(), "replica", s.sessions.Replica())
+	s.log.Info("listening", "address", listener.Addr().String(), "url", s.config.ResourceURL(), "replica", s.sessions.Replica(), "secrets_version", s.config.SecretsVersion)
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve: %w", err)

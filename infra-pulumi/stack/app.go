@@ -1,6 +1,9 @@
 package stack
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -52,7 +55,7 @@ func (d *deployment) newApp(environment *app.ManagedEnvironment, identity *ident
 			Registries: app.RegistryCredentialsArray{login},
 			Secrets:    secrets,
 		},
-		Template: d.appTemplate(server, publicURL),
+		Template: d.appTemplate(server, publicURL, version(secrets)),
 		Tags:     d.names.tags(),
 	}, slices.Concat(server.Options, d.release.options(), []pulumi.ResourceOption{pulumi.DependsOn(identity.grants)})...)
 	if err != nil {
@@ -62,12 +65,12 @@ func (d *deployment) newApp(environment *app.ManagedEnvironment, identity *ident
 }
 
 // appTemplate is what a revision is made of: Azure starts a new one when anything in it changes.
-func (d *deployment) appTemplate(server *image.Deployed, publicURL pulumi.StringOutput) app.TemplateArgs {
+func (d *deployment) appTemplate(server *image.Deployed, publicURL, secretsVersion pulumi.StringOutput) app.TemplateArgs {
 	return app.TemplateArgs{
 		Containers: app.ContainerArray{app.ContainerArgs{
 			Name:      pulumi.String("server"),
 			Image:     server.Ref,
-			Env:       d.appVariables(publicURL),
+			Env:       d.appVariables(publicURL, secretsVersion),
 			Resources: app.ContainerResourcesArgs{Cpu: pulumi.Float64(d.config.cpu), Memory: pulumi.String(d.config.memory)},
 			Probes:    probes(),
 		}},
@@ -95,8 +98,25 @@ func (d *deployment) appSecrets(redisURL pulumi.StringOutput) app.SecretArray {
 	}
 }
 
+// version changes whenever a secret does. Secrets are not part of the template, so that without it a changed one, as
+// after the rotation of a key, would reach no replica that runs.
+func version(secrets app.SecretArray) pulumi.StringOutput {
+	values := make([]any, 0, len(secrets))
+	for _, secret := range secrets {
+		values = append(values, secret.(app.SecretArgs).Value)
+	}
+	// What is left of the values is nobody's secret: half of a hash, whose input holds random keys.
+	return pulumi.Unsecret(pulumi.All(values...).ApplyT(func(values []any) string {
+		sum := sha256.New()
+		for _, value := range values {
+			fmt.Fprintf(sum, "%q\n", value)
+		}
+		return hex.EncodeToString(sum.Sum(nil)[:8])
+	})).(pulumi.StringOutput)
+}
+
 // appVariables are the server's environment. Its own table of variables says what each does.
-func (d *deployment) appVariables(publicURL pulumi.StringOutput) app.EnvironmentVarArray {
+func (d *deployment) appVariables(publicURL, secretsVersion pulumi.StringOutput) app.EnvironmentVarArray {
 	plain := func(name string, value pulumi.StringInput) app.EnvironmentVarArgs {
 		return app.EnvironmentVarArgs{Name: pulumi.String(name), Value: value}
 	}
@@ -110,6 +130,7 @@ func (d *deployment) appVariables(publicURL pulumi.StringOutput) app.Environment
 		plain("AUTH_REQUIRED", pulumi.String("true")),
 		plain("PRYNAI_ENV", pulumi.String(d.Stack())),
 		plain("PUBLIC_URL", publicURL),
+		plain("SECRETS_VERSION", secretsVersion),
 	}
 	for _, v := range d.config.variables {
 		all = append(all, plain(v.name, v.value))

@@ -38,6 +38,7 @@ type Config struct {
 	ShutdownGrace    time.Duration `env:"SHUTDOWN_GRACE" envDefault:"30s" doc:"How long a draining replica lets running calls finish." want:"a duration from 1s to 10m" example:"30s"`
 	Environment      string        `env:"PRYNAI_ENV" envDefault:"local" doc:"Name of the deployment, for logs and traces." want:"a name" example:"prod"`
 	Build            string        `env:"PRYNAI_BUILD" envDefault:"dev" doc:"Version that the server reports. The image sets the hash of its source." want:"a version" example:"dev"`
+	SecretsVersion   string        `env:"SECRETS_VERSION" doc:"Fingerprint of the secrets that the deployment has set: a changed secret makes a new revision, whose replicas know it. Logged at the start." want:"a version" example:"0123456789abcdef"`
 
 	ContainerAppName      string `env:"CONTAINER_APP_NAME" doc:"Name of the app; set by Azure Container Apps."`
 	ContainerAppRevision  string `env:"CONTAINER_APP_REVISION" doc:"Name of the revision; set by Azure Container Apps."`
