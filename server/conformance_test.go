@@ -172,9 +172,9 @@ func reportUnscored(t *testing.T, name, reason string, found checks) {
 // reachedAll checks that requests came to every replica.
 func (b *balancer) reachedAll(t *testing.T) {
 	t.Helper()
-	reached := map[int]bool{}
-	for len(b.visits) > 0 {
-		reached[(<-b.visits).Replica] = true
+	reached := map[*replica]bool{}
+	for _, v := range b.visited() {
+		reached[v.Replica] = true
 	}
 	if len(reached) != len(b.replicas) {
 		t.Errorf("requests reached %d of %d replicas", len(reached), len(b.replicas))

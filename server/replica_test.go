@@ -10,8 +10,8 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -21,6 +21,7 @@ type replica struct {
 	Address string
 
 	process *exec.Cmd
+	ended   chan struct{}
 	log     *replicaLog
 }
 
@@ -30,6 +31,7 @@ func startReplica(t testing.TB, surface string, environment ...string) *replica 
 	t.Helper()
 	r := &replica{
 		process: exec.CommandContext(t.Context(), os.Args[0]), // killed when the test's context ends
+		ended:   make(chan struct{}),
 		log:     &replicaLog{listening: make(chan string, 1)},
 	}
 	r.process.Env = append(baseEnvironment(), asReplica+"="+surface,
@@ -39,25 +41,39 @@ func startReplica(t testing.TB, surface string, environment ...string) *replica 
 	if err := r.process.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan struct{})
 	go func() {
 		_ = r.process.Wait() // killed: the error says no more
-		close(ended)
+		close(r.ended)
 	}()
 	t.Cleanup(func() {
-		<-ended
+		<-r.ended
 		if t.Failed() {
 			t.Logf("log of the replica at %s:\n%s", r.Address, r.log)
 		}
 	})
 	select {
 	case r.Address = <-r.log.listening:
-	case <-ended:
+	case <-r.ended:
 		t.Fatalf("the replica ended:\n%s", r.log)
 	case <-time.After(30 * time.Second):
 		t.Fatalf("the replica does not listen:\n%s", r.log)
 	}
 	return r
+}
+
+// kill ends the replica at once.
+func (r *replica) kill() {
+	_ = r.process.Process.Kill() // it may have ended already
+	<-r.ended
+}
+
+func (r *replica) alive() bool {
+	select {
+	case <-r.ended:
+		return false
+	default:
+		return true
+	}
 }
 
 // baseEnvironment is what a process needs that has nothing to do with the
@@ -105,28 +121,29 @@ func (l *replicaLog) String() string {
 	return l.text.String()
 }
 
-// balancer hands each request to the next replica, whichever served the one
-// before.
+// balancer hands each request to the next live replica, whichever served the
+// one before.
 type balancer struct {
 	*httptest.Server
 	replicas []*replica
-	next     atomic.Uint64
-	visits   chan visit // what was sent where, as far as there is room
+
+	mu     sync.Mutex
+	visits []visit
 }
 
-// visit is a request, and the replica that served it.
+// visit is a request, and the replica that it was handed to.
 type visit struct {
-	Replica int
+	Replica *replica
 	Request *http.Request
 	Body    string
 }
 
 func startBalancer(t testing.TB, replicas ...*replica) *balancer {
-	b := &balancer{replicas: replicas, visits: make(chan visit, 4096)}
-	proxies := make([]http.Handler, len(replicas))
-	for i, r := range replicas {
+	b := &balancer{replicas: replicas}
+	proxies := map[*replica]http.Handler{}
+	for _, r := range replicas {
 		target := &url.URL{Scheme: "http", Host: r.Address}
-		proxies[i] = &httputil.ReverseProxy{
+		proxies[r] = &httputil.ReverseProxy{
 			FlushInterval: -1,
 			Rewrite: func(p *httputil.ProxyRequest) {
 				p.SetURL(target)
@@ -143,17 +160,35 @@ func startBalancer(t testing.TB, replicas ...*replica) *balancer {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
-		i := int(b.next.Add(1) % uint64(len(replicas)))
-		select {
-		case b.visits <- visit{i, r.Clone(r.Context()), string(body)}:
-		default:
-		}
+		chosen := b.visit(r, string(body))
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-		proxies[i].ServeHTTP(w, r)
+		proxies[chosen].ServeHTTP(w, r)
 	}))
 	t.Cleanup(func() {
 		b.CloseClientConnections()
 		b.Close()
 	})
 	return b
+}
+
+// visit chooses the replica for a request.
+func (b *balancer) visit(request *http.Request, body string) *replica {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	chosen := b.replicas[0]
+	for i := range b.replicas {
+		if next := b.replicas[(len(b.visits)+i)%len(b.replicas)]; next.alive() {
+			chosen = next
+			break
+		}
+	}
+	b.visits = append(b.visits, visit{chosen, request.Clone(request.Context()), body})
+	return chosen
+}
+
+// visited returns the requests so far, in order.
+func (b *balancer) visited() []visit {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.visits)
 }
