@@ -200,7 +200,7 @@ func TestVariablesAreTheServers(t *testing.T) {
 	}
 	cfg["server:tlsCa"] = string(certificate)
 	set := appInputs(t, cfg)["template"].(map[string]any)["containers"].([]any)[0].(map[string]any)["env"].([]any)
-	if len(set) != 6+8 {
+	if len(set) != 7+8 {
 		t.Errorf("the app sets %d variables: %v", len(set), set)
 	}
 	for _, v := range set {
