@@ -2,6 +2,7 @@ package mcphttp
 
 import (
 	"mime"
+	"strconv"
 	"strings"
 )
 
@@ -18,7 +19,7 @@ func accepts(header []string, mediaType string) bool {
 				return true
 			}
 			name, parameters, err := mime.ParseMediaType(item)
-			if err != nil || parameters["q"] == "0" || parameters["q"] == "0.0" {
+			if err != nil || refused(parameters["q"]) {
 				continue
 			}
 			if name == mediaType || name == "*/*" || name == kind+"/*" {
@@ -27,6 +28,12 @@ func accepts(header []string, mediaType string) bool {
 		}
 	}
 	return false
+}
+
+// refused reports whether a weight is zero.
+func refused(q string) bool {
+	weight, err := strconv.ParseFloat(q, 64)
+	return err == nil && weight == 0
 }
 
 // isJSON reports whether a Content-Type is application/json, in UTF-8 as JSON is.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 
 	"github.com/mark3labs/mcp-go/mcp"
 
@@ -77,16 +78,21 @@ func parseBatch(parts []json.RawMessage, version string) ([]*message, error) {
 	return messages, nil
 }
 
-// callBatch runs the requests one after the other as one call, which the first
-// one's id names, and answers with the array of their responses.
+// callBatch runs the requests one after the other as one call, which the array
+// of their ids names, and answers with the array of their responses.
 func (h *Handler) callBatch(w http.ResponseWriter, r *http.Request, record *session.Record, requests []*message) {
-	stream, err := h.sessions.NewStream(record.ID, requests[0].ID)
+	ids := make([][]byte, len(requests))
+	for i, m := range requests {
+		ids[i] = m.ID
+	}
+	batch := array(ids)
+	stream, err := h.sessions.NewStream(record.ID, batch)
 	if err != nil {
 		h.fail(w, r, nil, err)
 		return
 	}
 	p := &peer{handler: h, id: record.ID, record: record}
-	c := h.newCall(context.WithoutCancel(r.Context()), p, requests[0].ID)
+	c := h.newCall(context.WithoutCancel(r.Context()), p, batch)
 	c.stream = stream
 	c.serve(w, r, func(ctx context.Context) reply {
 		bodies := make([][]byte, len(requests))
@@ -101,7 +107,10 @@ func (h *Handler) callBatch(w http.ResponseWriter, r *http.Request, record *sess
 			}
 			bodies[i] = body
 		}
-		array := append([]byte{'['}, bytes.Join(bodies, []byte{','})...)
-		return reply{body: append(array, ']'), status: http.StatusOK}
+		return reply{body: array(bodies), status: http.StatusOK}
 	})
+}
+
+func array(elements [][]byte) []byte {
+	return slices.Concat([]byte{'['}, bytes.Join(elements, []byte{','}), []byte{']'})
 }

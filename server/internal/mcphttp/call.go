@@ -23,6 +23,7 @@ var (
 	errLost      = errors.New("the replica shuts down")
 	errLeft      = errors.New("the client closed the stream")
 	errLimit     = errors.New("the stream's time is over")
+	errUnstored  = errors.New("what the call sent could not be stored")
 )
 
 // call is a running request. Its tool runs in one goroutine, and another, the
@@ -32,7 +33,7 @@ type call struct {
 	ctx     context.Context // ends with the call, not with the client
 	cancel  context.CancelCauseFunc
 	peer    *peer
-	request json.RawMessage // the request's id, verbatim
+	request json.RawMessage // the request's id, verbatim; of a batch the array of them
 	listen  bool            // a subscriptions/listen stream
 
 	// stream records what is sent, for resumption; nil in the stateless era.
@@ -42,7 +43,9 @@ type call struct {
 
 	mu            sync.Mutex
 	notifications chan mcp.JSONRPCNotification // made when first wanted
+	promised      int                          // places in notifications that are taken or given away
 	closed        bool                         // nothing can be sent any more
+	told          bool                         // and the tool has been told so
 	wanted        chan struct{}                // notifications was made
 	room          chan struct{}                // notifications has room again
 }
@@ -82,19 +85,25 @@ func (h *Handler) newCall(ctx context.Context, p *peer, request json.RawMessage)
 	return c
 }
 
-// channel is where mcp-go puts notifications. It waits until there is room.
+// channel is where mcp-go puts one notification, at once or never. It waits
+// until there is a place for it.
 func (c *call) channel() chan<- mcp.JSONRPCNotification {
 	for {
 		c.mu.Lock()
 		if c.closed {
+			c.told = true
 			c.mu.Unlock()
+			c.signalRoom() // to whoever else waits
 			return nil
 		}
 		if c.notifications == nil {
 			c.notifications = make(chan mcp.JSONRPCNotification, notificationBuffer)
 			c.wanted <- struct{}{}
 		}
-		full := len(c.notifications) == cap(c.notifications)
+		full := c.promised == cap(c.notifications)
+		if !full {
+			c.promised++
+		}
 		channel := c.notifications
 		c.mu.Unlock()
 		if !full {
@@ -113,10 +122,25 @@ func (c *call) refuseMore() {
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()
-	c.freeRoom()
+	c.signalRoom()
 }
 
-func (c *call) freeRoom() {
+// freeRoom gives back the places of notifications that were taken out.
+func (c *call) freeRoom(places int) {
+	c.mu.Lock()
+	c.promised -= places
+	c.mu.Unlock()
+	c.signalRoom()
+}
+
+// knowsLoss reports whether the tool was told that it cannot send any more.
+func (c *call) knowsLoss() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.told
+}
+
+func (c *call) signalRoom() {
 	select {
 	case c.room <- struct{}{}:
 	default:
@@ -143,6 +167,7 @@ func (c *call) ask(ctx context.Context, question *session.Question, request []by
 type calls struct {
 	running sync.Map // callKey -> *call
 	count   atomic.Int64
+	tools   atomic.Int64 // some outlive their calls
 }
 
 type callKey struct{ session, request string }
@@ -186,11 +211,11 @@ func (cs *calls) cancelAll(cause error) {
 	})
 }
 
-// wait returns when no call is running, or ctx ends.
+// wait returns when no call and no tool is running, or ctx ends.
 func (cs *calls) wait(ctx context.Context) error {
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
-	for cs.count.Load() > 0 {
+	for cs.count.Load()+cs.tools.Load() > 0 {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
@@ -208,7 +233,11 @@ func (c *call) serve(w http.ResponseWriter, r *http.Request, dispatch func(conte
 		return
 	}
 	c.handler.calls.add(c)
-	go func() { c.reply <- c.guarded(dispatch) }()
+	c.handler.calls.tools.Add(1)
+	go func() {
+		defer c.handler.calls.tools.Add(-1)
+		c.reply <- c.guarded(dispatch)
+	}()
 	rec := &recorder{call: c, w: w, r: r, started: time.Now()}
 	if !rec.run() {
 		c.handler.calls.remove(c)

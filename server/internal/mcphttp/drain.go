@@ -12,8 +12,10 @@ func (h *Handler) EndStreams() {
 }
 
 // Finish returns when the running calls have. Those that are still running when
-// ctx ends are answered with an error that says so.
+// ctx ends are answered with an error that says so. It implies EndStreams.
 func (h *Handler) Finish(ctx context.Context) {
+	h.EndStreams()
+	defer h.background.Wait()
 	if h.calls.wait(ctx) == nil {
 		return
 	}

@@ -47,8 +47,6 @@ func (h *Handler) get(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer h.quota.give(record.Principal)
-	h.streams.Add(1)
-	defer h.streams.Done()
 	if cursor != nil && !cursor.IsOut() {
 		h.resume(w, r, record, *cursor)
 		return
@@ -99,7 +97,10 @@ func (h *Handler) listenGet(w http.ResponseWriter, r *http.Request, record *sess
 		if err := f.out.flush(); err != nil || len(events) == 0 {
 			return err
 		}
-		return get.Delivered(r.Context())
+		// Also for a client that has left since: the next stream goes on after them.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), h.timing.Write)
+		defer cancel()
+		return get.Delivered(ctx)
 	})
 }
 
@@ -137,7 +138,7 @@ func (f *follower) run(woken <-chan struct{}, from source, write func([]session.
 	for {
 		events, err := from.Read(ctx)
 		switch {
-		case errors.Is(err, session.ErrNotFound), errors.Is(err, session.ErrFinished), ctx.Err() != nil:
+		case errors.Is(err, session.ErrNotFound), errors.Is(err, session.ErrFinished), errors.Is(err, session.ErrCursorLost), ctx.Err() != nil:
 			return
 		case err != nil:
 			// Redis is away: the client keeps its place, and nothing is lost.
@@ -162,7 +163,7 @@ func (f *follower) run(woken <-chan struct{}, from source, write func([]session.
 		if now.Sub(started) >= h.timing.Limit {
 			return
 		}
-		if now.Sub(commented) >= h.timing.Heartbeat {
+		if now.Sub(commented)+from.ReadEvery() > h.timing.Heartbeat { // the next look is too late
 			commented = now
 			f.out.comment()
 			if f.out.flush() != nil {

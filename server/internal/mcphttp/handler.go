@@ -35,7 +35,7 @@ type Timing struct {
 	Limit     time.Duration // a stream ends before the ingress would cut it
 	Write     time.Duration // a client may take to read what was written
 	Answer    time.Duration // a client may take to answer a request of the server
-	Finish    time.Duration // Redis may take to store a result while it is away
+	Store     time.Duration // Redis may be away while a stream waits to go on
 }
 
 // DefaultTiming fits an ingress that cuts requests after 240 s.
@@ -45,7 +45,7 @@ var DefaultTiming = Timing{
 	Limit:     225 * time.Second,
 	Write:     30 * time.Second,
 	Answer:    120 * time.Second,
-	Finish:    60 * time.Second,
+	Store:     60 * time.Second,
 }
 
 // Handler serves the MCP endpoint. It is also how this replica hears what other
@@ -60,12 +60,12 @@ type Handler struct {
 	timing    Timing
 	seal      *sealer
 
-	quota     quota
-	calls     calls
-	listeners listeners
-	streams   sync.WaitGroup
-	drainOnce sync.Once
-	draining  chan struct{} // closed when streams that wait for events are to end
+	quota      quota
+	calls      calls
+	listeners  listeners
+	drainOnce  sync.Once
+	draining   chan struct{} // closed when streams that wait for events are to end
+	background sync.WaitGroup
 }
 
 // New makes a Handler.

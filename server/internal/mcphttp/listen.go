@@ -207,7 +207,7 @@ func (h *Handler) relayBroadcasts() {
 		h.log.Error("broadcasts are not heard", "error", err)
 		return
 	}
-	go func() {
+	h.background.Go(func() {
 		for {
 			select {
 			case n := <-tap.heard:
@@ -217,7 +217,7 @@ func (h *Handler) relayBroadcasts() {
 				return
 			}
 		}
-	}()
+	})
 }
 
 func (h *Handler) relay(n mcp.JSONRPCNotification) {

@@ -99,15 +99,28 @@ func encodeResult(id json.RawMessage, result any) ([]byte, error) {
 	}{mcp.JSONRPC_VERSION, id, result})
 }
 
+// encodeError renders an error for a request, or one each for a batch of them.
 func encodeError(id json.RawMessage, details mcp.JSONRPCErrorDetails) ([]byte, error) {
-	if len(id) == 0 {
-		id = json.RawMessage("null")
-	}
-	return json.Marshal(struct {
+	type response struct {
 		Version string                  `json:"jsonrpc"`
 		ID      json.RawMessage         `json:"id"`
 		Error   mcp.JSONRPCErrorDetails `json:"error"`
-	}{mcp.JSONRPC_VERSION, id, details})
+	}
+	switch {
+	case len(id) == 0:
+		id = json.RawMessage("null")
+	case id[0] == '[':
+		var batch []json.RawMessage
+		if err := json.Unmarshal(id, &batch); err != nil {
+			return nil, err
+		}
+		responses := make([]response, len(batch))
+		for i, id := range batch {
+			responses[i] = response{mcp.JSONRPC_VERSION, id, details}
+		}
+		return json.Marshal(responses)
+	}
+	return json.Marshal(response{mcp.JSONRPC_VERSION, id, details})
 }
 
 // namesNoResource reports whether an error code says that the resource to be read

@@ -23,6 +23,7 @@ type recorder struct {
 	out     *eventWriter // nil before the reply became a stream
 	pending []mcp.JSONRPCNotification
 	acked   bool // a listen stream's acknowledgement was sent
+	missing bool // something that the tool sent was not stored
 
 	promote, limit  *time.Timer
 	heartbeat, keep *time.Ticker
@@ -48,7 +49,7 @@ func (rec *recorder) run() (unfinished bool) {
 		rec.promote = time.NewTimer(c.handler.timing.Promote)
 	}
 	defer rec.stopTimers()
-	if rec.streaming() {
+	if rec.streaming() || !attached {
 		rec.startTimers()
 	}
 	var notifications chan mcp.JSONRPCNotification
@@ -94,7 +95,11 @@ func (rec *recorder) run() (unfinished bool) {
 			rec.end(context.Cause(c.ctx))
 			return false
 		case r := <-c.reply:
+			c.refuseMore()
 			rec.drain(c.made())
+			if c.ctx.Err() != nil {
+				continue // the last of it could not be stored
+			}
 			rec.finish(r)
 			return false
 		}
@@ -134,7 +139,7 @@ func (rec *recorder) send(n mcp.JSONRPCNotification, more chan mcp.JSONRPCNotifi
 		}
 		break
 	}
-	rec.call.freeRoom()
+	rec.call.freeRoom(len(rec.pending))
 	events := make([][]byte, 0, len(rec.pending))
 	for _, n := range rec.pending {
 		if rec.call.listen {
@@ -143,7 +148,7 @@ func (rec *recorder) send(n mcp.JSONRPCNotification, more chan mcp.JSONRPCNotifi
 		text, err := json.Marshal(n)
 		if err != nil {
 			rec.call.handler.log.Warn("notification was not encoded", "method", n.Method, "error", err)
-			rec.call.refuseMore()
+			rec.lose()
 			continue
 		}
 		events = append(events, text)
@@ -169,26 +174,55 @@ func (rec *recorder) drain(notifications chan mcp.JSONRPCNotification) {
 	}
 }
 
-// store records events; when it cannot, the tool is told with its next one.
+// store records events. When it cannot, the tool is told with its next one, or
+// its client in place of the result. What nobody can come back for is not kept.
 func (rec *recorder) store(events ...[]byte) error {
-	stream := rec.call.stream
-	if stream == nil {
+	c := rec.call
+	if c.stream == nil || rec.unreachable() || len(events) == 0 {
 		return nil
 	}
-	return rec.stored(stream.Append(rec.call.ctx, events...))
+	ctx, cancel := rec.patience()
+	defer cancel()
+	err := rec.stored(c.stream.Append(ctx, events...))
+	switch {
+	case err == nil || c.ctx.Err() != nil:
+	case rec.streaming():
+		c.handler.log.LogAttrs(c.ctx, slog.LevelWarn, "events were not stored", slog.Any("error", err))
+		rec.lose()
+	default: // the client has waited long enough for a first word
+		c.handler.log.LogAttrs(c.ctx, slog.LevelWarn, "a call was given up, since its events were not stored", slog.Any("error", err))
+		c.cancel(errUnstored)
+	}
+	return err
 }
 
+// unreachable reports whether the client has left without having been told
+// where to come back to.
+func (rec *recorder) unreachable() bool { return rec.w == nil && !rec.call.stream.Opened() }
+
+// patience is how long Redis is waited for: long on a stream, whose client gets
+// comments or has left, but not before a reply has begun.
+func (rec *recorder) patience() (context.Context, context.CancelFunc) {
+	limit := time.Second
+	if rec.streaming() {
+		limit = rec.call.handler.timing.Store
+	}
+	return context.WithTimeout(rec.call.ctx, limit)
+}
+
+// lose notes that something was not stored.
+func (rec *recorder) lose() {
+	rec.missing = true
+	rec.call.refuseMore()
+}
+
+// stored ends the call when its session or its stream has ended.
 func (rec *recorder) stored(err error) error {
-	c := rec.call
 	switch {
-	case err == nil:
 	case errors.Is(err, session.ErrNotFound):
-		c.cancel(errEnded)
+		rec.call.cancel(errEnded)
 	case errors.Is(err, session.ErrStreamClosed):
-		c.cancel(errLost)
-	default:
-		c.handler.log.LogAttrs(c.ctx, slog.LevelWarn, "events were not stored", slog.Any("error", err))
-		c.refuseMore()
+		rec.call.cancel(errLost)
 	}
 	return err
 }
@@ -198,7 +232,12 @@ func (rec *recorder) ask(a ask) error {
 	if rec.call.stream == nil {
 		return errors.New("no stream to ask the client on")
 	}
-	if err := rec.stored(rec.call.stream.Ask(rec.call.ctx, a.question, a.request)); err != nil {
+	if rec.unreachable() {
+		return errors.New("the client has left")
+	}
+	ctx, cancel := rec.patience()
+	defer cancel()
+	if err := rec.stored(rec.call.stream.Ask(ctx, a.question, a.request)); err != nil {
 		return err
 	}
 	rec.write(a.request)
@@ -258,8 +297,14 @@ func (rec *recorder) becomeStream() {
 	if rec.w == nil || rec.out != nil {
 		return
 	}
-	if stream := rec.call.stream; stream != nil && rec.stored(stream.Open(rec.call.ctx)) != nil {
-		return
+	if stream := rec.call.stream; stream != nil {
+		ctx, cancel := rec.patience()
+		defer cancel()
+		if err := rec.stored(stream.Open(ctx)); err != nil {
+			rec.call.handler.log.LogAttrs(ctx, slog.LevelWarn, "a call did not become a stream yet", slog.Any("error", err))
+			rec.promote.Reset(time.Second)
+			return
+		}
 	}
 	rec.start()
 	rec.out.comment()
@@ -293,6 +338,10 @@ func (rec *recorder) keepAlive() {
 // finish stores and writes the response.
 func (rec *recorder) finish(r reply) {
 	c := rec.call
+	if r.err == nil && rec.missing && !c.knowsLoss() {
+		r.err = refuse(http.StatusInternalServerError, mcp.INTERNAL_ERROR,
+			"The request was carried out, but not everything that it sent could be delivered.")
+	}
 	if r.err != nil {
 		told := refusalFor(r.err)
 		body, err := encodeError(c.request, mcp.JSONRPCErrorDetails{Code: told.code, Message: told.text, Data: told.data})
@@ -300,9 +349,7 @@ func (rec *recorder) finish(r reply) {
 			c.handler.log.Error("error reply was not encoded", "error", err)
 		}
 		if !rec.streaming() {
-			if rec.w != nil {
-				c.handler.fail(rec.w, rec.r, c.request, r.err)
-			}
+			rec.fail(r.err)
 			return
 		}
 		r.body = body
@@ -321,7 +368,7 @@ func (rec *recorder) terminate(response []byte) {
 	c := rec.call
 	var id string
 	if c.stream != nil && c.stream.Opened() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), c.handler.timing.Finish)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), c.handler.timing.Store)
 		defer cancel()
 		err := c.stream.Finish(ctx, response)
 		switch {
@@ -373,9 +420,12 @@ func (rec *recorder) end(cause error) {
 		rec.answerInstead(session.LossError(c.request), http.StatusServiceUnavailable)
 	case errors.Is(cause, errLimit):
 		rec.answerLimit()
+	case errors.Is(cause, errUnstored):
+		rec.fail(refuse(http.StatusServiceUnavailable, mcp.INTERNAL_ERROR,
+			"The session store is unavailable. Whether the request took effect is not known; check before you repeat it."))
 	case errors.Is(cause, errEnded):
 		if rec.w != nil && rec.out == nil {
-			c.handler.fail(rec.w, rec.r, c.request, session.ErrNotFound)
+			rec.fail(session.ErrNotFound)
 		} else if rec.out != nil {
 			rec.out.close()
 		}
@@ -385,6 +435,13 @@ func (rec *recorder) end(cause error) {
 		} else if rec.w != nil {
 			rec.w.WriteHeader(http.StatusAccepted)
 		}
+	}
+}
+
+// fail answers with a plain error.
+func (rec *recorder) fail(err error) {
+	if rec.w != nil {
+		rec.call.handler.fail(rec.w, rec.r, rec.call.request, err)
 	}
 }
 

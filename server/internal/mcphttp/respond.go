@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 
@@ -85,7 +86,13 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, id json.RawMessag
 
 var jsonType = []string{"application/json"}
 
+// writeJSON writes a plain answer. One that may not fit into the buffers on its
+// way has a deadline: whoever does not read is cut off.
 func writeJSON(w http.ResponseWriter, status int, body []byte) {
+	if control := http.NewResponseController(w); len(body) > 16<<10 {
+		_ = control.SetWriteDeadline(time.Now().Add(DefaultTiming.Write)) // a writer without deadlines, as in tests, is not cut off
+		defer func() { _ = control.SetWriteDeadline(time.Time{}) }()
+	}
 	header := w.Header()
 	header["Content-Type"] = jsonType
 	header["Content-Length"] = []string{strconv.Itoa(len(body))}

@@ -77,7 +77,8 @@ type bus struct {
 	heard   atomic.Int64 // since start: when the last own beat that came back was sent
 	healthy atomic.Int64 // since start: from when on own beats came back without a break
 
-	changed chan struct{} // watchers has come or gone
+	changed chan struct{}  // watchers has come or gone
+	answers sync.WaitGroup // acknowledgements on their way
 
 	mu       sync.Mutex
 	peers    map[string]time.Time // when each other replica was heard last
@@ -147,6 +148,7 @@ func (b *bus) run(ctx context.Context, s *Store, listener Listener) {
 		case <-ctx.Done():
 		}
 	}
+	b.answers.Wait() // nothing is received any more
 	goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	if err := b.publish(goodbye, busChannel, message{Kind: kindBye}); err != nil {
@@ -243,11 +245,11 @@ func (b *bus) receive(ctx context.Context, s *Store, listener Listener, p rueidi
 		}
 		if m.Replica != b.replica {
 			// Answering must not hold up the connection that hears the bus.
-			go func() {
+			b.answers.Go(func() {
 				if err := b.publish(ctx, replicaChannel(m.Replica), message{Kind: kindDropped, Token: m.Token}); err != nil {
 					b.log.Debug("drop was not acknowledged", "error", err)
 				}
-			}()
+			})
 		}
 	case kindDropped:
 		b.acknowledged(m.Token, m.Replica)
