@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -47,6 +48,9 @@ func startReplica(t testing.TB, surface string, environment ...string) *replica 
 	}()
 	t.Cleanup(func() {
 		<-r.ended
+		if log := r.log.String(); strings.Contains(log, "DATA RACE") || strings.Contains(log, "panic") {
+			t.Error("the replica has a race or a panic")
+		}
 		if t.Failed() {
 			t.Logf("log of the replica at %s:\n%s", r.Address, r.log)
 		}

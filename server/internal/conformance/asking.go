@@ -68,6 +68,7 @@ func logInfo(ctx context.Context, text string) error {
 }
 
 func sample(ctx context.Context, request mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	//nolint:staticcheck // deprecated since 2026-07-28; the older revisions have it
 	answer, err := server.ServerFromContext(ctx).RequestSampling(ctx, mcp.CreateMessageRequest{
 		CreateMessageParams: samplingParams(request.GetString("prompt", ""), 100),
 	})
