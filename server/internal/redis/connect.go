@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -36,7 +37,8 @@ func (c *Client) disconnected() *connections {
 		DisableCache:      true,
 		DisableRetry:      true,
 		DialCtxFn: func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) {
-			return nil, c.Health()
+			// Contact may have been made since somebody took these connections.
+			return nil, cmp.Or(c.Health(), errNotYet)
 		},
 	}
 	// A forced single client is returned although it could not connect.

@@ -313,3 +313,16 @@ func TestErrorsOfReplies(t *testing.T) {
 		t.Errorf("a caller who left got %v, want its own cancellation", err)
 	}
 }
+
+// Whoever took the connections just before the first contact gets an error.
+func TestContactMadeMeanwhile(t *testing.T) {
+	c := &Client{}
+	c.health.Store(&health{})
+	before := c.disconnected()
+	defer before.close()
+	conn, release := before.commands.Dedicate()
+	defer release()
+	if err := conn.Do(t.Context(), conn.B().Ping().Build()).Error(); !errors.Is(err, errNotYet) {
+		t.Errorf("err = %v", err)
+	}
+}
