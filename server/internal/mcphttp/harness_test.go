@@ -48,6 +48,7 @@ type deployment struct {
 type testReplica struct {
 	*Handler
 	url    string
+	redis  *redis.Client
 	server *httptest.Server
 	stop   func() // ends the replica's part in the deployment, without a drain
 }
@@ -92,7 +93,7 @@ func (d *deployment) start(o options) *testReplica {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); store.Run(ctx, h) }()
-	r := &testReplica{Handler: h, server: httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, rq *http.Request) {
+	r := &testReplica{Handler: h, redis: client, server: httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, rq *http.Request) {
 		h.ServeHTTP(w, rq.WithContext(context.WithValue(rq.Context(), principalKey{}, rq.Header.Get(principalHeader))))
 	}))}
 	r.url = r.server.URL + "/mcp"
