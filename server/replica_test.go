@@ -13,8 +13,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/prynai/prynai-mcp/server/internal/session"
 )
 
 // replica is a process of its own that serves a surface.
@@ -62,7 +65,22 @@ func startReplica(t testing.TB, surface string, environment ...string) *replica 
 	case <-time.After(30 * time.Second):
 		t.Fatalf("the replica does not listen:\n%s", r.log)
 	}
+	for deadline := time.Now().Add(30 * time.Second); !r.ready(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the replica does not get ready:\n%s", r.log)
+		}
+	}
 	return r
+}
+
+// ready is what a balancer asks before it hands requests to a replica.
+func (r *replica) ready() bool {
+	response, err := http.Get("http://" + r.Address + "/readyz")
+	if err != nil {
+		return false
+	}
+	_ = response.Body.Close() // only the status counts
+	return response.StatusCode == http.StatusOK
 }
 
 // kill ends the replica at once.
@@ -133,6 +151,7 @@ type balancer struct {
 
 	mu     sync.Mutex
 	visits []visit
+	bodies []*endableBody
 }
 
 // visit is a request, and the replica that it was handed to.
@@ -153,7 +172,8 @@ func startBalancer(t testing.TB, replicas ...*replica) *balancer {
 				p.SetURL(target)
 				p.Out.Host = p.In.Host
 			},
-			ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
+			ModifyResponse: b.watch,
+			ErrorHandler:   func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 		}
 	}
 	b.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -195,4 +215,63 @@ func (b *balancer) visited() []visit {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.visits)
+}
+
+// endableBody is a reply that can be ended before its end, in good order.
+type endableBody struct {
+	io.ReadCloser
+	ended atomic.Bool
+}
+
+func (e *endableBody) Read(p []byte) (int, error) {
+	n, err := e.ReadCloser.Read(p)
+	if err != nil && e.ended.Load() {
+		err = io.EOF
+	}
+	return n, err
+}
+
+func (b *balancer) watch(reply *http.Response) error {
+	body := &endableBody{ReadCloser: reply.Body}
+	reply.Body = body
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.bodies = append(b.bodies, body)
+	return nil
+}
+
+// endReplies ends the replies that are still being sent, as if the servers did
+// so; CloseClientConnections breaks them off.
+func (b *balancer) endReplies() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, body := range b.bodies {
+		body.ended.Store(true)
+		_ = body.Close() // it may be over already
+	}
+	b.bodies = nil
+}
+
+// resumedElsewhere checks that the call whose body has the text was resumed on
+// another replica than the one that ran it.
+func (b *balancer) resumedElsewhere(t *testing.T, text string) {
+	t.Helper()
+	var ranOn *replica
+	for _, v := range b.visited() {
+		if strings.Contains(v.Body, text) {
+			ranOn = v.Replica
+		}
+		if ranOn == nil || v.Request.Method != http.MethodGet {
+			continue
+		}
+		cursor, err := session.ParseCursor(v.Request.Header.Get("Last-Event-ID"))
+		if err != nil || cursor.IsOut() {
+			continue
+		}
+		if v.Replica == ranOn {
+			t.Error("the call was resumed on the replica that ran it, so that nothing is proven")
+		}
+		return
+	}
+	t.Error("the call was not resumed")
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/prynai/prynai-mcp/server/internal/redis/redistest"
-	"github.com/prynai/prynai-mcp/server/internal/session"
 )
 
 const typescriptSDK = "1.32.2"
@@ -59,28 +58,4 @@ func faults(b *balancer) http.Handler {
 		}
 	})
 	return mux
-}
-
-// resumedElsewhere checks that the call whose body has the text was resumed on
-// another replica than the one that ran it.
-func (b *balancer) resumedElsewhere(t *testing.T, text string) {
-	t.Helper()
-	var ranOn *replica
-	for _, v := range b.visited() {
-		if strings.Contains(v.Body, text) {
-			ranOn = v.Replica
-		}
-		if ranOn == nil || v.Request.Method != http.MethodGet {
-			continue
-		}
-		cursor, err := session.ParseCursor(v.Request.Header.Get("Last-Event-ID"))
-		if err != nil || cursor.IsOut() {
-			continue
-		}
-		if v.Replica == ranOn {
-			t.Error("the call was resumed on the replica that ran it, so that nothing is proven")
-		}
-		return
-	}
-	t.Error("the call was not resumed")
 }
