@@ -19,6 +19,7 @@ const adminRole = "Mcp.Admin"
 type probe struct {
 	engine *server.MCPServer
 	*reached
+	impatient bool // without the tools that wait for somebody
 }
 
 // reached is what the replicas of a test share.
@@ -48,6 +49,13 @@ func (r *reached) has(what string) bool {
 	return i >= 0
 }
 
+// forget makes room for what comes.
+func (r *reached) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tools = nil
+}
+
 func newProbe(r *reached) *probe {
 	return &probe{reached: r, engine: server.NewMCPServer("probe", "test",
 		server.WithToolCapabilities(true), server.WithLogging(), server.WithRecovery(),
@@ -75,6 +83,9 @@ func (p *probe) Register(surface.Dependencies) {
 		"ask":   p.ask,
 		"state": askWithState,
 	} {
+		if p.impatient && (name == "wait" || name == "ask") {
+			continue
+		}
 		p.engine.AddTool(mcp.NewTool(name), func(ctx context.Context, request mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 			p.add(name)
 			return run(ctx, request)

@@ -28,6 +28,7 @@ type local struct {
 	url     string
 	log     *syncBuffer
 	service *service
+	handler http.Handler
 }
 
 // syncBuffer is where a replica's log goes.
@@ -78,6 +79,7 @@ func startLocal(t testing.TB, served mcpSurface, environment map[string]string, 
 	if err != nil {
 		t.Fatal(err)
 	}
+	l.handler = handler
 	server := httptest.NewServer(handler)
 	stop := s.background(context.WithoutCancel(t.Context()))
 	t.Cleanup(func() {

@@ -2,22 +2,21 @@ package mcphttp
 
 import (
 	"context"
+	"crypto/rand"
 	"strings"
 	"testing"
 )
 
-// fuzzSecret is a store whose key is always the same, so that what the fuzzer
-// keeps stays of use.
-type fuzzSecret struct{}
+// ownSecret is a store with a key that no other process has: what another
+// worker of the fuzzer has sealed is as good as forged.
+type ownSecret string
 
-func (fuzzSecret) Secret(context.Context) ([]byte, error) {
-	return []byte(strings.Repeat("k", 32)), nil
-}
+func (s ownSecret) Secret(context.Context) ([]byte, error) { return []byte(s), nil }
 
 // FuzzRequestState looks for a state that opens although it is not, to the
 // letter, what was sealed for this principal and this request.
 func FuzzRequestState(f *testing.F) {
-	s := &sealer{store: fuzzSecret{}}
+	s := &sealer{store: ownSecret(rand.Text() + "ABCDEF")}
 	const principal, name, state = "tenant/object", "tool", "the state"
 	binding := func(principal, name string) []byte {
 		b, err := stateBinding(principal, "tools/call", name, map[string]any{"a": 1})

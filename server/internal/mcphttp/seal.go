@@ -68,7 +68,7 @@ func (s *sealer) seal(ctx context.Context, state string, binding []byte) (string
 // long ago.
 func (s *sealer) open(ctx context.Context, sealed string, binding []byte) (string, error) {
 	text, ok := strings.CutPrefix(sealed, sealPrefix)
-	if !ok || len(sealed) > longestState {
+	if !ok || len(sealed) > longestState || strings.ContainsAny(text, "\r\n") { // which base64 skips
 		return "", errState
 	}
 	box, err := base64.RawURLEncoding.Strict().DecodeString(text)
