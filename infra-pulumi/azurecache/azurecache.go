@@ -16,7 +16,8 @@ const Version = "2.90.0"
 
 // keys is what the key functions answer.
 type keys struct {
-	PrimaryKey string `pulumi:"primaryKey"`
+	PrimaryKey   string `pulumi:"primaryKey"`
+	SecondaryKey string `pulumi:"secondaryKey"`
 }
 
 type keysOutput struct{ *pulumi.OutputState }
@@ -26,15 +27,20 @@ func (keysOutput) ElementType() reflect.Type { return reflect.TypeFor[keys]() }
 
 func init() { pulumi.RegisterOutputType(keysOutput{}) }
 
-// primaryKey calls a key function and answers the primary key, as a secret. The function runs only once its
+// key calls a key function and answers one of the two keys, as a secret. The function runs only once its
 // arguments are known: it would fail in a preview of a cache that does not exist yet.
-func primaryKey[Arguments any](ctx *pulumi.Context, function string, names pulumi.ArrayOutput, arguments func([]any) Arguments) pulumi.StringOutput {
-	key := names.ApplyT(func(names []any) keysOutput {
+func key[Arguments any](ctx *pulumi.Context, function string, secondary bool, names pulumi.ArrayOutput, arguments func([]any) Arguments) pulumi.StringOutput {
+	answer := names.ApplyT(func(names []any) keysOutput {
 		return ctx.InvokeOutput(function, arguments(names), keysOutput{}, pulumi.InvokeOutputOptions{
 			InvokeOptions: []pulumi.InvokeOption{pulumi.Version(Version)},
 		}).(keysOutput)
-	}).(keysOutput).ApplyT(func(k keys) string { return k.PrimaryKey })
-	return pulumi.ToSecret(key).(pulumi.StringOutput)
+	}).(keysOutput).ApplyT(func(k keys) string {
+		if secondary {
+			return k.SecondaryKey
+		}
+		return k.PrimaryKey
+	})
+	return pulumi.ToSecret(answer).(pulumi.StringOutput)
 }
 
 // register adds the plugin's version to the options.

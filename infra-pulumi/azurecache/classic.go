@@ -41,13 +41,13 @@ func NewRedis(ctx *pulumi.Context, name string, args RedisArgs, options ...pulum
 	}, redis, options)
 }
 
-// PrimaryKey reads the cache's access key, as a secret.
-func (r *Redis) PrimaryKey(ctx *pulumi.Context, group pulumi.StringInput) pulumi.StringOutput {
+// Key reads one of the cache's two access keys, as a secret.
+func (r *Redis) Key(ctx *pulumi.Context, group pulumi.StringInput, secondary bool) pulumi.StringOutput {
 	type arguments struct {
 		ResourceGroupName string `pulumi:"resourceGroupName"`
 		Name              string `pulumi:"name"`
 	}
-	return primaryKey(ctx, classicModule+":listRedisKeys", pulumi.All(group, r.Name), func(names []any) arguments {
+	return key(ctx, classicModule+":listRedisKeys", secondary, pulumi.All(group, r.Name), func(names []any) arguments {
 		return arguments{names[0].(string), names[1].(string)}
 	})
 }

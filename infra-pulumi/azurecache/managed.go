@@ -61,14 +61,14 @@ func NewDatabase(ctx *pulumi.Context, name string, args DatabaseArgs, options ..
 	}, database, options)
 }
 
-// PrimaryKey reads the database's access key, as a secret.
-func (d *Database) PrimaryKey(ctx *pulumi.Context, group, cluster pulumi.StringInput) pulumi.StringOutput {
+// Key reads one of the database's two access keys, as a secret.
+func (d *Database) Key(ctx *pulumi.Context, group, cluster pulumi.StringInput, secondary bool) pulumi.StringOutput {
 	type arguments struct {
 		ResourceGroupName string `pulumi:"resourceGroupName"`
 		ClusterName       string `pulumi:"clusterName"`
 		DatabaseName      string `pulumi:"databaseName"`
 	}
-	return primaryKey(ctx, managedModule+":listDatabaseKeys", pulumi.All(group, cluster, d.Name), func(names []any) arguments {
+	return key(ctx, managedModule+":listDatabaseKeys", secondary, pulumi.All(group, cluster, d.Name), func(names []any) arguments {
 		return arguments{names[0].(string), names[1].(string), names[2].(string)}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -57,6 +58,12 @@ func newEngine(t *testing.T) *engine {
 // newEngineWith has the registry at that address.
 func newEngineWith(t *testing.T, loginServer string) *engine {
 	t.Helper()
+	return newEngineOn(t, standin.Options{LoginServer: loginServer})
+}
+
+// newEngineOn has an Azure of that kind.
+func newEngineOn(t *testing.T, o standin.Options) *engine {
+	t.Helper()
 	if os.Getenv("PRYNAI_ENGINE") != "1" {
 		t.Skip("SKIPPED: the tests with the real Pulumi engine run with PRYNAI_ENGINE=1, as `go tool task engine` sets it")
 	}
@@ -64,11 +71,15 @@ func newEngineWith(t *testing.T, loginServer string) *engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cloud := standin.New(standin.Options{Types: azureTypes(t), LoginServer: loginServer})
+	o.Types = azureTypes(t)
+	cloud := standin.New(o)
 	server, err := cloud.Serve()
 	if err != nil {
 		t.Fatal(err)
 	}
+	manager := httptest.NewServer(cloud.Handler())
+	t.Cleanup(manager.Close)
+	t.Setenv("ARM_ENDPOINT", manager.URL) // for programs in this process and in others
 	t.Cleanup(func() {
 		if err := server.Close(); err != nil {
 			t.Error(err)
@@ -152,6 +163,17 @@ func (e *engine) pushes() (images, requests int) {
 // noSecrets looks through everything that the engine wrote for secrets of the cloud.
 func (e *engine) noSecrets(t *testing.T) {
 	t.Helper()
+	e.noFile(t, e.hasSecret)
+}
+
+// noText looks through everything that the engine wrote for one secret.
+func (e *engine) noText(t *testing.T, secret string) {
+	t.Helper()
+	e.noFile(t, func(content string) bool { return strings.Contains(content, secret) })
+}
+
+func (e *engine) noFile(t *testing.T, has func(content string) bool) {
+	t.Helper()
 	files := 0
 	err := filepath.WalkDir(e.backend, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -159,7 +181,7 @@ func (e *engine) noSecrets(t *testing.T) {
 		}
 		files++
 		content, err := os.ReadFile(path)
-		if e.hasSecret(string(content)) {
+		if has(string(content)) {
 			t.Errorf("%s has a secret in plain text", path)
 		}
 		return err
@@ -202,6 +224,13 @@ func changes[K ~string](summary map[K]int) string {
 func set(t *testing.T, s auto.Stack, key, value string) {
 	t.Helper()
 	if err := s.SetConfig(t.Context(), key, auto.ConfigValue{Value: value}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func setSecret(t *testing.T, s auto.Stack, key, value string) {
+	t.Helper()
+	if err := s.SetConfig(t.Context(), key, auto.ConfigValue{Value: value, Secret: true}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -17,8 +17,14 @@ func TestRedisKinds(t *testing.T) {
 	for _, test := range []struct{ kind, want string }{
 		{"managed", managed},
 		{"classic", classic},
+		{"existing", ""},
 		{"managed", managed},
 	} {
+		if test.kind == "existing" {
+			setSecret(t, s, "redis:url", "rediss://default:"+existingPassword+"@redis.example.com:6380")
+		} else if err := s.RemoveConfig(t.Context(), "redis:url"); err != nil {
+			t.Fatal(err)
+		}
 		set(t, s, "redis:kind", test.kind)
 		if _, err := s.Up(t.Context()); err != nil {
 			t.Fatal(err)
@@ -27,6 +33,7 @@ func TestRedisKinds(t *testing.T) {
 			t.Errorf("with redis:kind %s there are %s, want %s", test.kind, got, test.want)
 		}
 		e.noSecrets(t)
+		e.noText(t, existingPassword)
 		e.step(t, "up with redis:kind "+test.kind)
 	}
 	if _, err := s.Up(t.Context(), optup.ExpectNoChanges()); err != nil {
@@ -36,6 +43,23 @@ func TestRedisKinds(t *testing.T) {
 		t.Error(err)
 	}
 	e.step(t, "up without changes, destroy")
+}
+
+// existingPassword is that of a Redis which is not made here.
+const existingPassword = "password-of-the-existing-redis"
+
+// TestRedisKeys rotates both keys of a Redis without a moment in which the server has a key
+// that is not valid: each switch makes a revision that has the other one.
+func TestRedisKeys(t *testing.T) {
+	e := newEngine(t)
+	s := e.stack(t, stack.Program{Getenv: noEnvironment, Image: noImage}.Deploy)
+	if _, err := s.Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	set(t, s, "redis:key", "secondary")
+	e.expectRevision(t, s, 2, "the secondary key")
+	set(t, s, "redis:key", "primary")
+	e.expectRevision(t, s, 3, "the primary key")
 }
 
 // caches lists the types of the caches that there are.

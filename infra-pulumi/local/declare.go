@@ -28,7 +28,8 @@ func declare(s *services, img *image.Image, publicURL string) (*declaration.App,
 			return &image.Deployed{Ref: pulumi.Sprintf("%s/%s@%s", to.Server, image.Repository, img.Digest)}, nil
 		},
 		// What an .env file says is meant for Azure.
-		Getenv: func(string) string { return "" },
+		Getenv:       func(string) string { return "" },
+		Registration: stack.AllRegistered,
 	}
 	declared, err := evaluate.Run(program.Deploy, evaluate.Options{
 		Project: project, Stack: stackName,

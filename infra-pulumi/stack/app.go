@@ -34,6 +34,10 @@ func (d *deployment) newApp(environment *app.ManagedEnvironment, identity *ident
 			Server: registry.LoginServer, Username: registry.username(), PasswordSecretRef: pulumi.String("registry-password"),
 		}
 	}
+	grants, err := awaitGrants(d.Context, identity.grants)
+	if err != nil {
+		return nil, err
+	}
 	made, err := app.NewContainerApp(d.Context, "app", &app.ContainerAppArgs{
 		ResourceGroupName:   d.group.Name,
 		ContainerAppName:    pulumi.String(d.names.local()),
@@ -57,7 +61,7 @@ func (d *deployment) newApp(environment *app.ManagedEnvironment, identity *ident
 		},
 		Template: d.appTemplate(server, publicURL, version(secrets)),
 		Tags:     d.names.tags(),
-	}, slices.Concat(server.Options, d.release.options(), []pulumi.ResourceOption{pulumi.DependsOn(identity.grants)})...)
+	}, slices.Concat(server.Options, d.release.options(), grants)...)
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,8 @@ type config struct {
 	audiences string // comma list
 
 	redisKind  string
+	redisURL   string // secret; of an existing Redis
+	redisKey   string
 	managedSKU string
 	classicSKU classicSKU
 
@@ -114,15 +116,20 @@ func (r *reader) read(ctx *pulumi.Context, getenv func(string) string, s setting
 		r.problem(s, s.key+" is not set")
 	case value != "" && s.ok != nil && !s.ok(value):
 		got := strconv.Quote(value)
-		if ctx.IsConfigSecret(s.key) || len(value) > 100 {
+		if s.secret || ctx.IsConfigSecret(s.key) || len(value) > 100 {
 			got = "a value"
 		}
 		r.problem(s, fmt.Sprintf("%s is %s that cannot be used", source, got))
+	case value != "" && s.secret && !ctx.IsConfigSecret(s.key):
+		r.problem(s, s.key+" is not stored as a secret")
 	}
 }
 
 func (r *reader) problem(s setting, what string) {
 	hint := fmt.Sprintf("pulumi config set %s %s", s.key, s.example)
+	if s.secret {
+		hint = fmt.Sprintf("pulumi config set %s --secret   (asks for %s)", s.key, s.example)
+	}
 	if s.fallback != "" {
 		hint += fmt.Sprintf("   (or %s in .env)", s.fallback)
 	}
@@ -147,6 +154,13 @@ func (r *reader) checkTogether(getenv func(string) string) {
 			r.problem(find("entra:serverAppId"), "entra:serverAppId is not set")
 		}
 	}
+	if kind, url := r.values["redis:kind"], r.values["redis:url"]; (kind == existingRedis) != (url != "") && !r.failed("redis:kind") {
+		what := "redis:url is not set, which redis:kind existing needs"
+		if url != "" {
+			what = "redis:url is set, which redis:kind " + kind + " does not use (pulumi config rm redis:url)"
+		}
+		r.problem(find("redis:url"), what)
+	}
 	if !r.failed("redis:kind") && r.values["redis:sku"] != "" && !r.skuFits() {
 		r.problem(find("redis:sku"), fmt.Sprintf("redis:sku is %q that redis:kind %s does not have", r.values["redis:sku"], r.values["redis:kind"]))
 	}
@@ -167,7 +181,10 @@ func (r *reader) checkTogether(getenv func(string) string) {
 }
 
 func (r *reader) skuFits() bool {
-	if r.values["redis:kind"] == classicRedis {
+	switch r.values["redis:kind"] {
+	case existingRedis:
+		return false
+	case classicRedis:
 		_, ok := parseClassicSKU(r.values["redis:sku"])
 		return ok
 	}
@@ -201,6 +218,8 @@ func (r *reader) config(ctx *pulumi.Context) *config {
 		tenantID:           r.values["entra:tenantId"],
 		audiences:          r.values["entra:audiences"],
 		redisKind:          r.values["redis:kind"],
+		redisURL:           r.values["redis:url"],
+		redisKey:           r.values["redis:key"],
 		adminUser:          r.values["registry:adminUser"] == "true",
 		memory:             r.values["server:memory"],
 		minReplicas:        r.number("server:minReplicas"),

@@ -16,10 +16,16 @@ import (
 // read reads a configuration as the program would.
 func read(t *testing.T, values map[string]string, getenv func(string) string) (cfg *config, err error) {
 	t.Helper()
+	return readSecret(t, values, nil, getenv)
+}
+
+// readSecret has some of the values stored as secrets.
+func readSecret(t *testing.T, values map[string]string, secrets []string, getenv func(string) string) (cfg *config, err error) {
+	t.Helper()
 	_, _ = evaluate.Run(func(ctx *pulumi.Context) error { // the program cannot fail otherwise
 		cfg, err = readConfig(ctx, getenv)
 		return nil
-	}, evaluate.Options{Project: "prynai-mcp", Stack: "dev", Config: values})
+	}, evaluate.Options{Project: "prynai-mcp", Stack: "dev", Config: values, SecretConfig: secrets})
 	return cfg, err
 }
 
@@ -35,6 +41,9 @@ func TestEachMistakeIsNamed(t *testing.T) {
 		{"entra:requiredAppRoles", "two words"},
 		{"entra:authority", "http://login.microsoftonline.com"}, {"entra:authority", "https://login.microsoftonline.com/common"},
 		{"redis:kind", "cluster"},
+		{"redis:kind", "existing"},
+		{"redis:url", "rediss://redis.example.com"}, {"redis:url", "redis://redis.example.com"}, {"redis:url", "redis.example.com"},
+		{"redis:key", "both"},
 		{"redis:sku", "Basic_C0"}, {"redis:sku", "Balanced_B"},
 		{"registry:adminUser", "yes"},
 		{"server:cpu", "half"}, {"server:cpu", "0.3"}, {"server:cpu", "8"}, {"server:cpu", "0"}, {"server:cpu", "NaN"},
@@ -58,11 +67,18 @@ func TestEachMistakeIsNamed(t *testing.T) {
 		t.Run(m.key+"="+m.value, func(t *testing.T) {
 			values := minimal()
 			values[m.key] = m.value
+			if m.key == "redis:url" {
+				values["redis:kind"] = existingRedis
+			}
 			_, err := read(t, values, nothing)
 			if err == nil {
 				t.Fatal("accepted")
 			}
-			if want := "pulumi config set " + m.key + " "; strings.Count(err.Error(), "pulumi config set") != 1 || !strings.Contains(err.Error(), want) {
+			key := m.key
+			if m.value == "existing" {
+				key = "redis:url" // is what misses
+			}
+			if want := "pulumi config set " + key + " "; strings.Count(err.Error(), "pulumi config set") != 1 || !strings.Contains(err.Error(), want) {
 				t.Errorf("want %s and nothing else, got\n%v", want, err)
 			}
 		})
@@ -76,7 +92,14 @@ func TestEveryExampleIsAccepted(t *testing.T) {
 		}
 		values := minimal()
 		values[s.key] = s.example
-		if _, err := read(t, values, nothing); err != nil {
+		var secrets []string
+		if s.secret {
+			secrets = append(secrets, s.key)
+		}
+		if s.key == "redis:url" {
+			values["redis:kind"] = "existing"
+		}
+		if _, err := readSecret(t, values, secrets, nothing); err != nil {
 			t.Errorf("%s=%s: %v", s.key, s.example, err)
 		}
 	}

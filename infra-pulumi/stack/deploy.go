@@ -8,6 +8,9 @@
 package stack
 
 import (
+	"context"
+
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/prynai/prynai-mcp/infra-pulumi/image"
 	resources "github.com/pulumi/pulumi-azure-native-sdk/resources/v2/v20240301"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -19,6 +22,8 @@ type Program struct {
 	Image ImageFunc
 	// Getenv answers what the stack's configuration leaves open; nil asks the process's environment, then .env.
 	Getenv func(string) string
+	// Registration asks for the state of resource providers; nil asks Azure.
+	Registration RegistrationFunc
 	// Release says where the traffic goes; nil carries on with what the last run of this stack recorded.
 	Release *Release
 }
@@ -44,10 +49,19 @@ func (p Program) declare(ctx *pulumi.Context) (pulumi.Map, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Built before anything is made: a server that does not compile leaves nothing behind.
+	server, push, err := p.image(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.newGroup(); err != nil {
+		return nil, err
+	}
 	registry, err := d.newRegistry()
 	if err != nil {
 		return nil, err
 	}
+	push(registry.target(ctx))
 	identity, err := d.newIdentity(registry)
 	if err != nil {
 		return nil, err
@@ -61,10 +75,6 @@ func (p Program) declare(ctx *pulumi.Context) (pulumi.Map, error) {
 		return nil, err
 	}
 	environment, err := d.newEnvironment(logs)
-	if err != nil {
-		return nil, err
-	}
-	server, err := p.image(ctx, registry.target(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +94,7 @@ type deployment struct {
 	group   *resources.ResourceGroup
 }
 
-// newDeployment checks the configuration before anything is declared, and makes the group that holds the rest.
+// newDeployment checks the configuration and the subscription before anything is declared.
 func (p Program) newDeployment(ctx *pulumi.Context) (*deployment, error) {
 	config, err := readConfig(ctx, p.Getenv)
 	if err != nil {
@@ -100,20 +110,33 @@ func (p Program) newDeployment(ctx *pulumi.Context) (*deployment, error) {
 	if err != nil {
 		return nil, err
 	}
-	group, err := newGroup(ctx, names)
-	if err != nil {
+	if err := p.preflight(ctx, config, names.subscription); err != nil {
 		return nil, err
 	}
-	return &deployment{ctx, config, release, names, group}, nil
+	return &deployment{Context: ctx, config: config, release: release, names: names}, nil
 }
 
-func (p Program) image(ctx *pulumi.Context, to image.Registry) (*image.Deployed, error) {
+// image has the server's image ready. The registry that it goes to is told by push, once it is declared.
+func (p Program) image(ctx *pulumi.Context) (deployed *image.Deployed, push func(image.Registry), err error) {
+	host, tellHost := pulumi.DeferredOutput[string](ctx.Context())
+	var registry image.Registry
+	promised := image.Registry{
+		Server: pulumi.StringOutput{OutputState: host.OutputState},
+		// Called in a push, when the host is known and hence the registry.
+		Auth: func(c context.Context, server string) (authn.Authenticator, error) { return registry.Auth(c, server) },
+	}
+	push = func(to image.Registry) {
+		registry = to
+		tellHost(to.Server)
+	}
 	if p.Image != nil {
-		return p.Image(ctx, to)
+		deployed, err = p.Image(ctx, promised)
+		return deployed, push, err
 	}
 	source, err := image.Source()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return image.Deploy(ctx, image.Options{Module: source}, to)
+	deployed, err = image.Deploy(ctx, image.Options{Module: source}, promised)
+	return deployed, push, err
 }

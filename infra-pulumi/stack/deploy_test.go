@@ -46,19 +46,40 @@ func everything() map[string]string {
 	})
 }
 
+// configurations are the ones whose declarations are kept, and held to the policy.
+func configurations() map[string]map[string]string {
+	return map[string]map[string]string{
+		"managed":  minimal(),
+		"classic":  with(map[string]string{"redis:kind": "classic", "redis:sku": "Premium_P2", "registry:adminUser": "true"}),
+		"all":      everything(),
+		"existing": with(map[string]string{"redis:kind": existingRedis, "redis:url": "rediss://default:a-redis-key@redis.example.com:6380"}),
+	}
+}
+
+// secretKeys are the settings that must be stored as secrets.
+func secretKeys() (keys []string) {
+	for _, s := range settings {
+		if s.secret {
+			keys = append(keys, s.key)
+		}
+	}
+	return keys
+}
+
 // program is the program with an image from elsewhere.
 func program() Program {
 	return Program{
 		Image: func(_ *pulumi.Context, to image.Registry) (*image.Deployed, error) {
 			return &image.Deployed{Ref: pulumi.Sprintf("%s/prynai-mcp@sha256:0", to.Server)}, nil
 		},
-		Getenv: nothing,
+		Getenv:       nothing,
+		Registration: AllRegistered,
 	}
 }
 
 func declaration(t *testing.T, cfg map[string]string) *evaluate.Declaration {
 	t.Helper()
-	d, err := evaluate.Run(program().Deploy, evaluate.Options{Project: "prynai-mcp", Stack: "dev", Config: cfg})
+	d, err := evaluate.Run(program().Deploy, evaluate.Options{Project: "prynai-mcp", Stack: "dev", Config: cfg, SecretConfig: secretKeys()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,11 +97,7 @@ func appInputs(t *testing.T, cfg map[string]string) map[string]any {
 
 // The golden files hold every input of every resource; what is secret stands there as such.
 func TestDeclarations(t *testing.T) {
-	for name, cfg := range map[string]map[string]string{
-		"managed": minimal(),
-		"classic": with(map[string]string{"redis:kind": "classic", "redis:sku": "Premium_P2", "registry:adminUser": "true"}),
-		"all":     everything(),
-	} {
+	for name, cfg := range configurations() {
 		t.Run(name, func(t *testing.T) {
 			golden := filepath.Join("testdata", name+".json")
 			got := render(t, declaration(t, cfg))
@@ -135,6 +152,29 @@ func TestNoSecretIsPlain(t *testing.T) {
 						t.Errorf("redis:kind=%s registry:adminUser=%s: %s %s has %q among its plain inputs", kind, adminUser, r.Type, r.Name, secret)
 					}
 				}
+			}
+		}
+	}
+}
+
+// An existing Redis is nobody's resource here, and its URL reaches the app as it is.
+func TestExistingRedis(t *testing.T) {
+	const url = "rediss://default:pass%2Fword@redis.example.com:6380"
+	d, err := evaluate.Run(program().Deploy, evaluate.Options{Project: "p", Stack: "s",
+		Config: with(map[string]string{"redis:kind": existingRedis, "redis:url": url}), SecretConfig: []string{"redis:url"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(render(t, d)), "pass%2Fword") {
+		t.Error("the password is in a plain input")
+	}
+	for _, r := range d.Resources {
+		if strings.Contains(r.Type, ":cache") {
+			t.Errorf("made a %s", r.Type)
+		}
+		if strings.HasSuffix(r.Type, ":ContainerApp") {
+			if got := evaluate.Revealed(r.Inputs["configuration"]).(map[string]any)["secrets"].([]any)[0].(map[string]any)["value"]; got != url {
+				t.Errorf("the app gets %v", got)
 			}
 		}
 	}
@@ -248,11 +288,11 @@ func TestImageIsPushedByHooks(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, r := range d.Resources {
-		want := 0
+		create, change := 0, 0
 		if strings.HasSuffix(r.Type, ":ContainerApp") {
-			want = 1
+			create, change = 2, 1 // pushed at both, at the first with a wait for the role
 		}
-		if len(r.BeforeCreate) != want || len(r.BeforeUpdate) != want {
+		if len(r.BeforeCreate) != create || len(r.BeforeUpdate) != change {
 			t.Errorf("%s: hooks before create %v, before update %v", r.Type, r.BeforeCreate, r.BeforeUpdate)
 		}
 	}

@@ -6,9 +6,10 @@ import (
 )
 
 // newGroup makes the resource group; everything else takes its location from it.
-func newGroup(ctx *pulumi.Context, names names) (*resources.ResourceGroup, error) {
-	return resources.NewResourceGroup(ctx, "group", &resources.ResourceGroupArgs{
-		ResourceGroupName: pulumi.String(names.local()),
-		Tags:              names.tags(),
+func (d *deployment) newGroup() (err error) {
+	d.group, err = resources.NewResourceGroup(d.Context, "group", &resources.ResourceGroupArgs{
+		ResourceGroupName: pulumi.String(d.names.local()),
+		Tags:              d.names.tags(),
 	})
+	return err
 }

@@ -18,7 +18,7 @@ type identity struct {
 	PrincipalID pulumi.StringOutput `pulumi:"principalId"`
 
 	// grants are what the identity must have been given before the app may start.
-	grants []pulumi.Resource
+	grants []*authorization.RoleAssignment
 }
 
 func (d *deployment) newIdentity(registry *registry) (*identity, error) {

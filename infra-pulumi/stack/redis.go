@@ -9,12 +9,16 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// newRedis makes the Redis of the configured kind and answers its URL, key included, as a secret.
+// newRedis makes the Redis of the configured kind, unless it exists already, and answers its URL, key included, as a secret.
 func (d *deployment) newRedis() (pulumi.StringOutput, error) {
-	if d.config.redisKind == classicRedis {
+	switch d.config.redisKind {
+	case existingRedis:
+		return secret(pulumi.String(d.config.redisURL).ToStringOutput()), nil
+	case classicRedis:
 		return d.newClassicRedis()
+	default:
+		return d.newManagedRedis()
 	}
-	return d.newManagedRedis()
 }
 
 func (d *deployment) newManagedRedis() (none pulumi.StringOutput, _ error) {
@@ -34,7 +38,7 @@ func (d *deployment) newManagedRedis() (none pulumi.StringOutput, _ error) {
 	if err != nil {
 		return none, err
 	}
-	return redisURL(cluster.HostName, database.Port, database.PrimaryKey(d.Context, d.group.Name, cluster.Name)), nil
+	return redisURL(cluster.HostName, database.Port, database.Key(d.Context, d.group.Name, cluster.Name, d.config.redisKey == secondaryKey)), nil
 }
 
 func (d *deployment) newClassicRedis() (none pulumi.StringOutput, _ error) {
@@ -49,7 +53,7 @@ func (d *deployment) newClassicRedis() (none pulumi.StringOutput, _ error) {
 	if err != nil {
 		return none, err
 	}
-	return redisURL(redis.HostName, redis.SSLPort, redis.PrimaryKey(d.Context, d.group.Name)), nil
+	return redisURL(redis.HostName, redis.SSLPort, redis.Key(d.Context, d.group.Name, d.config.redisKey == secondaryKey)), nil
 }
 
 // redisURL is a secret because the key is.

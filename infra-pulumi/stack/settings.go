@@ -14,8 +14,15 @@ import (
 )
 
 const (
-	managedRedis = "managed" // Azure Managed Redis
-	classicRedis = "classic" // Azure Cache for Redis
+	managedRedis  = "managed"  // Azure Managed Redis
+	classicRedis  = "classic"  // Azure Cache for Redis
+	existingRedis = "existing" // somebody else's, by its URL
+)
+
+// The two keys that Azure gives to a Redis.
+const (
+	primaryKey   = "primary"
+	secondaryKey = "secondary"
 )
 
 // setting is one value of the stack's configuration.
@@ -27,6 +34,7 @@ type setting struct {
 	required bool
 	want     string // what is accepted, in words
 	example  string
+	secret   bool              // must be set with --secret
 	ok       func(string) bool // never asked about an empty value
 }
 
@@ -48,8 +56,11 @@ var settings = []setting{
 	{key: "entra:authority", variable: "ENTRA_AUTHORITY",
 		want: "Entra's sign-in endpoint, an https origin", example: "https://login.microsoftonline.us", ok: isOrigin},
 
-	{key: "redis:kind", initial: managedRedis, want: "managed (Azure Managed Redis) or classic (Azure Cache for Redis)", example: managedRedis,
-		ok: oneOf(managedRedis, classicRedis)},
+	{key: "redis:kind", initial: managedRedis, want: "managed (Azure Managed Redis), classic (Azure Cache for Redis) or existing (redis:url)", example: managedRedis,
+		ok: oneOf(managedRedis, classicRedis, existingRedis)},
+	{key: "redis:url", secret: true, want: "with redis:kind existing, the URL of a Redis with TLS, as a secret", example: "rediss://USER:PASSWORD@redis.example.com:6380", ok: isRedisURL},
+	{key: "redis:key", initial: primaryKey, want: "which of the two keys of Redis the server uses, primary or secondary: switch, then regenerate the other one", example: secondaryKey,
+		ok: oneOf(primaryKey, secondaryKey)},
 	{key: "redis:sku", want: "a size of that kind: Balanced_B0 (managed's default), MemoryOptimized_M10, …; Basic_C0 (classic's default) to Standard_C6, Premium_P1 to Premium_P5", example: "Balanced_B1"},
 
 	{key: "registry:adminUser", initial: "false", want: "true where whoever deploys may not assign roles, else false", example: "true", ok: oneOf("true", "false")},
@@ -106,6 +117,12 @@ func isCORS(s string) bool {
 var hostName = regexp.MustCompile(`^[0-9A-Za-z]([0-9A-Za-z.-]{0,251}[0-9A-Za-z])?$`)
 
 func isHost(s string) bool { return hostName.MatchString(s) || net.ParseIP(s) != nil }
+
+// isRedisURL takes TLS only.
+func isRedisURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Scheme == "rediss" && u.Hostname() != "" && !strings.ContainsAny(s, " \t\r\n")
+}
 
 func isCPU(s string) bool {
 	cores, err := strconv.ParseFloat(s, 64)

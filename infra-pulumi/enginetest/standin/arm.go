@@ -6,12 +6,14 @@ import (
 	"strings"
 )
 
-// Handler answers what of Azure Resource Manager's REST API has no Pulumi resource: an
-// app's revisions, read, activated and deactivated. It wants the token that the
+// Handler answers what of Azure Resource Manager's REST API has no Pulumi resource: which
+// resource providers are registered, and an app's revisions, read, activated and
+// deactivated. It wants the token that the
 // provider's getClientToken answers.
 func (c *Cloud) Handler() http.Handler {
 	const app = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.App/containerApps/{app}"
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /subscriptions/{subscription}/providers/{namespace}", c.serveProvider)
 	mux.HandleFunc("GET "+app+"/revisions", c.serveRevisions)
 	mux.HandleFunc("GET "+app+"/revisions/{revision}", c.serveRevision)
 	mux.HandleFunc("POST "+app+"/revisions/{revision}/activate", c.serveActive(true))
@@ -26,6 +28,16 @@ func (c *Cloud) Handler() http.Handler {
 			mux.ServeHTTP(w, r)
 		}
 	})
+}
+
+func (c *Cloud) serveProvider(w http.ResponseWriter, r *http.Request) {
+	namespace, state := r.PathValue("namespace"), "Registered"
+	c.mu.Lock()
+	if c.missing[namespace] {
+		state = "NotRegistered"
+	}
+	c.mu.Unlock()
+	answer(w, map[string]string{"namespace": namespace, "registrationState": state})
 }
 
 // revisionBody is a revision as Azure answers it.

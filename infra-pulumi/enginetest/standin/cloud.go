@@ -21,6 +21,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/prynai/prynai-mcp/infra-pulumi/enginetest/armtypes"
 )
@@ -35,6 +36,7 @@ type Options struct {
 	Types       *armtypes.Set       // request bodies are checked against these; nil: not at all
 	LoginServer string              // of every registry; empty: <name>.azurecr.io
 	Domain      string              // of every environment; empty: a reserved one
+	Granted     time.Time           // when every role was assigned; zero: long ago
 	Ready       func(Revision) bool // whether a revision is ready to serve; nil: at once. Must not call the Cloud.
 }
 
@@ -47,6 +49,7 @@ type Cloud struct {
 	resources map[string]*record // by ID, in lower case
 	failures  map[operation]Failure
 	unchecked map[string]bool
+	missing   map[string]bool // resource providers that are not registered
 }
 
 // record is one resource as it was last asked for; what Azure computes is derived
@@ -62,12 +65,16 @@ type record struct {
 
 // New returns an empty subscription.
 func New(o Options) *Cloud {
+	if o.Granted.IsZero() {
+		o.Granted = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
 	o.Domain = cmp.Or(o.Domain, "stand-in.azurecontainerapps.example")
 	return &Cloud{
 		options:   o,
 		resources: map[string]*record{},
 		failures:  map[operation]Failure{},
 		unchecked: map[string]bool{},
+		missing:   map[string]bool{},
 	}
 }
 
@@ -132,6 +139,19 @@ func (c *Cloud) Rotate(name string) error {
 	}
 	r.rotations++
 	return nil
+}
+
+// Unregister takes a resource provider such as Microsoft.App from the subscription; Register
+// gives it back. New subscriptions have them all.
+func (c *Cloud) Unregister(namespace string) { c.register(namespace, false) }
+
+// Register undoes Unregister.
+func (c *Cloud) Register(namespace string) { c.register(namespace, true) }
+
+func (c *Cloud) register(namespace string, registered bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.missing[namespace] = !registered
 }
 
 // Operation is what the engine asks of a resource.

@@ -2,6 +2,7 @@ package standin
 
 import (
 	"strings"
+	"time"
 
 	"github.com/prynai/prynai-mcp/infra-pulumi/enginetest/armtypes"
 )
@@ -41,6 +42,8 @@ func (c *Cloud) outputs(r *record) object {
 		if _, ok := out["port"]; !ok {
 			out["port"] = 10000.0
 		}
+	case roleType:
+		out["createdOn"] = c.options.Granted.UTC().Format(time.RFC3339Nano)
 	case identityType:
 		out["clientId"], out["principalId"], out["tenantId"] = guid(r.id+"client"), guid(r.id+"principal"), guid("tenant")
 	}

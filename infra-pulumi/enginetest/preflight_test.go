@@ -1,0 +1,73 @@
+package enginetest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prynai/prynai-mcp/infra-pulumi/enginetest/standin"
+	"github.com/prynai/prynai-mcp/infra-pulumi/stack"
+)
+
+// TestPreflight deploys to a subscription that may not use everything yet: a preview and an
+// up name all that is missing, and nothing is made before.
+func TestPreflight(t *testing.T) {
+	e := newEngine(t)
+	s := e.stack(t, stack.Program{Getenv: noEnvironment, Image: noImage}.Deploy)
+	e.cloud.Unregister("Microsoft.App")
+	e.cloud.Unregister("Microsoft.Cache")
+	_, previewed := s.Preview(t.Context())
+	_, deployed := s.Up(t.Context())
+	for what, err := range map[string]error{"preview": previewed, "up": deployed} {
+		for _, command := range []string{"az provider register --wait --namespace Microsoft.App", "az provider register --wait --namespace Microsoft.Cache"} {
+			if err == nil || !strings.Contains(err.Error(), command) {
+				t.Errorf("%s: got %v, want %s", what, err, command)
+			}
+		}
+	}
+	if made := e.cloud.Resources(); len(made) > 0 {
+		t.Errorf("made before: %v", made)
+	}
+	e.cloud.Register("Microsoft.App")
+	e.cloud.Register("Microsoft.Cache")
+	if _, err := s.Up(t.Context()); err != nil {
+		t.Error(err)
+	}
+	e.step(t, "preview and up without resource providers, up with them")
+}
+
+// TestCompileErrorLeavesNothing deploys a server that does not compile.
+func TestCompileErrorLeavesNothing(t *testing.T) {
+	e := newEngine(t)
+	server := copyOfServer(t)
+	if err := os.WriteFile(filepath.Join(server, "mistake.go"), []byte("package main\n\nvar mistake int = \"text\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := e.stack(t, stack.Program{Getenv: noEnvironment, Image: imageOf(server)}.Deploy)
+	if _, err := s.Up(t.Context()); err == nil || !strings.Contains(err.Error(), "mistake.go") {
+		t.Errorf("got %v", err)
+	}
+	if made := e.cloud.Resources(); len(made) > 0 {
+		t.Errorf("left behind: %v", made)
+	}
+	e.step(t, "up of a server that does not compile")
+}
+
+// TestNewRoleIsAwaited has a role that gets old enough for the app to rely on it while the
+// stack is made.
+func TestNewRoleIsAwaited(t *testing.T) {
+	usable := time.Now().Add(8 * time.Second)
+	e := newEngineOn(t, standin.Options{Granted: usable.Add(-3 * time.Minute)})
+	s := e.stack(t, stack.Program{Getenv: noEnvironment, Image: noImage}.Deploy)
+	up, err := s.Up(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if early := time.Until(usable); early > 0 {
+		t.Errorf("the app was made %s too early", early)
+	}
+	e.step(t, fmt.Sprintf("up with a new role (it had to wait: %v)", strings.Contains(up.StdOut, "role assignment is new")))
+}
