@@ -29,6 +29,7 @@ type local struct {
 	log     *syncBuffer
 	service *service
 	handler http.Handler
+	sent    *secrets // tokens, which the log must not show
 }
 
 // syncBuffer is where a replica's log goes.
@@ -72,7 +73,7 @@ func startLocal(t testing.TB, served mcpSurface, environment map[string]string, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &local{log: &syncBuffer{}}
+	l := &local{log: &syncBuffer{}, sent: &secrets{}}
 	s := newService(c, l.log, served)
 	l.service = s
 	handler, err := s.routes()
@@ -88,6 +89,9 @@ func startLocal(t testing.TB, served mcpSurface, environment map[string]string, 
 		server.Close()
 		stop()
 		s.close()
+		if found := l.sent.shown(l.log.String()); found != "" {
+			t.Errorf("the log shows %q:\n%s", found, l.log)
+		}
 	})
 	l.url = server.URL
 	eventually(t, "the replica is ready", func() bool { return l.do(t, request{method: "GET", path: "/readyz"}).status == http.StatusOK })
@@ -145,6 +149,9 @@ func (l *local) open(ctx context.Context, t testing.TB, r request) *http.Respons
 	sent, err := http.NewRequestWithContext(ctx, r.method, l.url+r.path, strings.NewReader(r.body))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if r.token != "" {
+		l.sent.add(r.token)
 	}
 	for name, value := range map[string]string{
 		"Authorization":           "Bearer " + r.token,
