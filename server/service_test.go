@@ -171,6 +171,9 @@ func (l *local) open(ctx context.Context, t testing.TB, r request) *http.Respons
 	for _, name := range slices.Sorted(maps.Keys(r.header)) {
 		sent.Header.Set(name, r.header[name])
 	}
+	if host := r.header["Host"]; host != "" {
+		sent.Host = host
+	}
 	got, err := http.DefaultClient.Do(sent)
 	if err != nil {
 		t.Fatal(err)
