@@ -25,6 +25,7 @@ type command struct {
 	timeout     time.Duration
 	json, raw   bool
 	expectBuild string
+	loading     loadFlags
 }
 
 func (c *command) load(need settings.Need) (settings.Settings, error) {

@@ -32,6 +32,8 @@ Usage:
   smoke [flags]          run every check; exit code 0 only if all held
   smoke token [flags]    get a token and show what it says
   smoke doctor [flags]   go through a setup that does not work; say what to change
+  smoke load [flags]     put a measured load on MCP servers; exit code 0 only if
+                         every reply was right (smoke load --help has its flags)
 
 Flags:
 `
@@ -114,7 +116,11 @@ func (c *command) declare(name string) (*flag.FlagSet, func(context.Context) (bo
 		flags.PrintDefaults()
 		_, _ = fmt.Fprint(flags.Output(), variables)
 	}
-	flags.DurationVar(&c.timeout, "timeout", time.Minute, "limit for the whole run")
+	limit := time.Minute
+	if name == "load" {
+		limit = time.Hour
+	}
+	flags.DurationVar(&c.timeout, "timeout", limit, "limit for the whole run")
 	switch name {
 	case "", "help":
 		flags.BoolVar(&c.json, "json", false, "write one JSON document instead of lines and a table")
@@ -126,6 +132,10 @@ func (c *command) declare(name string) (*flag.FlagSet, func(context.Context) (bo
 		return flags, c.token
 	case "doctor":
 		return flags, c.doctor
+	case "load":
+		c.loading.declare(flags)
+		flags.BoolVar(&c.json, "json", false, "write the report as one JSON document")
+		return flags, c.putLoad
 	}
 	return flags, nil
 }

@@ -28,6 +28,9 @@ type Facts struct {
 	Claims   entra.Claims // of the token in use; zero before there is one
 }
 
+// Refused reports whether nothing listens at the far end.
+func Refused(err error) bool { return errors.Is(err, connectionRefused) }
+
 // Cause names the likely cause of err and what to change.
 func Cause(err error, facts Facts) string {
 	var (
@@ -76,7 +79,7 @@ func ofNetwork(err error, facts Facts) string {
 		return "the certificate is not valid for a server: " + invalid.Error()
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return "the port speaks plain HTTP, the address says https://: wrong port, or TLS ends elsewhere"
-	case errors.Is(err, connectionRefused):
+	case Refused(err):
 		return "nothing listens there: the server is not running, or the port is wrong"
 	case errors.Is(err, connectionReset), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF),
 		strings.Contains(err.Error(), "server closed idle connection"): // net/http does not export this one

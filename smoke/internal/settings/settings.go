@@ -150,6 +150,15 @@ func isLoopback(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
+// Roots are the authorities to trust when TLS_CA is pem: nil, the system's
+// alone, when that is empty.
+func Roots(pem string) (*x509.CertPool, error) {
+	if pem == "" {
+		return nil, nil
+	}
+	return rootsWith(pem)
+}
+
 // rootsWith adds authorities to the system's own. A system without a readable
 // store starts from none: the added ones are then all there is.
 func rootsWith(pem string) (*x509.CertPool, error) {
