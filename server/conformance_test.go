@@ -36,7 +36,7 @@ func TestConformance(t *testing.T) {
 	suite := filepath.Join(npmInstall(t, "conformance", "@modelcontextprotocol/conformance", suiteVersion),
 		"node_modules", "@modelcontextprotocol", "conformance", "dist", "index.js")
 
-	redis := "REDIS_URL=" + redistest.Start(t).URL
+	redis := "REDIS_URL=" + redistest.Start(t, "--appendonly", "no").URL
 	replicas := make([]*replica, 3)
 	for i := range replicas {
 		replicas[i] = startReplica(t, "conformance", redis)

@@ -21,7 +21,7 @@ const counterURI = "prynai://counter"
 // TestGoClient has mcp-go's client, unmodified, use three replicas as one
 // server, in both eras.
 func TestGoClient(t *testing.T) {
-	redis := "REDIS_URL=" + redistest.Start(t).URL
+	redis := "REDIS_URL=" + redistest.Start(t, "--appendonly", "no").URL
 	replicas := make([]*replica, 3)
 	for i := range replicas {
 		replicas[i] = startReplica(t, "product", redis)

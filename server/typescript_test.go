@@ -23,7 +23,7 @@ func TestTypeScriptClient(t *testing.T) {
 	program := node(t)
 	sdk := npmInstall(t, "typescript-sdk", "@modelcontextprotocol/sdk", typescriptSDK)
 
-	redis := "REDIS_URL=" + redistest.Start(t).URL
+	redis := "REDIS_URL=" + redistest.Start(t, "--appendonly", "no").URL
 	replicas := make([]*replica, 3)
 	for i := range replicas {
 		replicas[i] = startReplica(t, "product", redis)
