@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/rueidis"
@@ -48,7 +49,10 @@ func (e *Embedded) clientOption() rueidis.ClientOption {
 var clusterBuilder = sync.OnceValue(func() rueidis.Builder {
 	server := NewEmbedded()
 	defer server.Close()
-	client, err := rueidis.NewClient(server.clientOption())
+	option := server.clientOption()
+	// A process that is paused or starved meanwhile has all the time it needs.
+	option.ConnWriteTimeout, option.Dialer.Timeout = time.Hour, time.Hour
+	client, err := rueidis.NewClient(option)
 	if err != nil {
 		panic("redis: no cluster from the embedded server: " + err.Error()) // cannot happen: all in memory
 	}
