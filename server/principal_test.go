@@ -24,7 +24,11 @@ type eventStream struct {
 	lines    *bufio.Scanner
 }
 
-func readEvents(response *http.Response) *eventStream {
+// events opens the stream with which a request is answered.
+func (l *local) events(ctx context.Context, t *testing.T, r request) *eventStream {
+	t.Helper()
+	response := l.open(ctx, t, r)
+	t.Cleanup(func() { _ = response.Body.Close() })
 	return &eventStream{response, bufio.NewScanner(response.Body)}
 }
 
@@ -59,9 +63,9 @@ type scene struct {
 func playScene(t *testing.T, l *local, token, version string) *scene {
 	t.Helper()
 	s := &scene{version: version, session: l.initialize(t, token, version)}
-	s.waiting = readEvents(l.open(t.Context(), t, s.post(token, toolCall("1", "wait"))))
+	s.waiting = l.events(t.Context(), t, s.post(token, toolCall("1", "wait")))
 	s.event, _ = s.waiting.next(t, "notifications/waiting")
-	s.asking = readEvents(l.open(t.Context(), t, s.post(token, toolCall("2", "ask"))))
+	s.asking = l.events(t.Context(), t, s.post(token, toolCall("2", "ask")))
 	_, data := s.asking.next(t, "sampling/createMessage")
 	var asked struct{ ID string }
 	if err := json.Unmarshal([]byte(data), &asked); err != nil || asked.ID == "" || s.event == "" {
@@ -209,7 +213,7 @@ func (s *scene) finish(t *testing.T, a, b *local, token string, seen *reached) {
 
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
-	resumed := readEvents(b.open(ctx, t, s.get(token, s.event[:strings.Index(s.event, ".")]+".1")))
+	resumed := b.events(ctx, t, s.get(token, s.event[:strings.Index(s.event, ".")]+".1"))
 	resumed.next(t, "notifications/waiting")
 	out := b.open(ctx, t, s.get(token, ""))
 	if out.StatusCode != http.StatusOK {
@@ -248,7 +252,7 @@ func TestOthersCannotTouchAStatelessRequest(t *testing.T) {
 	b := startLocal(t, newProbe(seen), protected(entra), redis)
 	first, second := user("first"), user("second")
 
-	waiting := readEvents(a.open(t.Context(), t, stateless(first, "tools/call", "wait", `"name":"wait"`)))
+	waiting := a.events(t.Context(), t, stateless(first, "tools/call", "wait", `"name":"wait"`))
 	waiting.next(t, "notifications/waiting")
 	var round struct{ Result struct{ RequestState string } }
 	if got := a.do(t, stateless(first, "tools/call", "state", `"name":"state"`)); json.Unmarshal([]byte(got.body), &round) != nil || round.Result.RequestState == "" {

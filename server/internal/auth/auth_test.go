@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -278,8 +279,8 @@ func TestErrorsTellOperatorAndClientApart(t *testing.T) {
 	v := New(newConfig(t), direct{entra}, slog.New(slog.NewTextHandler(new(bytes.Buffer), nil)))
 	loadKeys(t, v)
 	_, err := v.Verify(t.Context(), entra.Mint(entratest.Token{Claims: map[string]any{"aud": "api://other"}}))
-	e, ok := err.(*Error)
-	if !ok || e.Code != CodeInvalidToken || strings.Contains(e.Description, "api://other") || !strings.Contains(e.Error(), `aud is "api://other", expected one of`) {
+	var e *Error
+	if !errors.As(err, &e) || e.Code != CodeInvalidToken || strings.Contains(e.Description, "api://other") || !strings.Contains(e.Error(), `aud is "api://other", expected one of`) {
 		t.Errorf("err = %#v", err)
 	}
 }

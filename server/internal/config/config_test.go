@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -127,8 +128,8 @@ func TestProblems(t *testing.T) {
 	} {
 		t.Run(test.change, func(t *testing.T) {
 			_, err := load(test.change)
-			problems, ok := err.(Problems)
-			if !ok || len(problems) != 1 {
+			var problems Problems
+			if !errors.As(err, &problems) || len(problems) != 1 {
 				t.Fatalf("Load = %v, want one problem", err)
 			}
 			p := problems[0]
