@@ -9,8 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/prynai/prynai-mcp/server/internal/config"
@@ -44,9 +46,26 @@ func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writ
 		}
 		return 2
 	}
-	if err := newService(c, stdout, newSurface(c.Build)).run(ctx); err != nil {
+	listener, err := listen(&c)
+	if err == nil {
+		err = newService(c, stdout, newSurface(c.Build)).run(ctx, listener)
+	}
+	if err != nil {
 		fmt.Fprintf(stderr, "The server failed: %v\n", err)
 		return 1
 	}
 	return 0
+}
+
+// listen comes before all else: with port 0, what the server says of its own
+// address depends on it.
+func listen(c *config.Config) (net.Listener, error) {
+	listener, err := net.Listen("tcp", c.ListenAddr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on LISTEN_ADDR: %w", err)
+	}
+	if strings.HasSuffix(c.ListenAddr, ":0") {
+		c.ListenAddr = listener.Addr().String()
+	}
+	return listener, nil
 }

@@ -88,6 +88,10 @@ func TestNoSecretInALog(t *testing.T) {
 	l.sent.add(password)
 	l.sent.add(base64.StdEncoding.EncodeToString([]byte(password)))
 
+	// Where the port was chosen by the system, the server knows its own address all the same.
+	if got := l.do(t, request{}); !strings.Contains(got.header.Get("WWW-Authenticate"), `resource_metadata="`+l.url+"/") {
+		t.Errorf("without a token: %v %v", got, got.header)
+	}
 	good := entra.Mint(entratest.Token{User: "u", Scopes: []string{"mcp.invoke"}})
 	session := l.initialize(t, good, mcp.ProtocolVersion20251125)
 	call := request{token: good, session: session, body: `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"bump_counter","arguments":{}}}`}

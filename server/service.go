@@ -151,15 +151,12 @@ func (s *service) openRedis() {
 }
 
 // run serves until ctx ends, then drains.
-func (s *service) run(ctx context.Context) error {
+func (s *service) run(ctx context.Context, listener net.Listener) error {
 	defer s.close()
+	defer func() { _ = listener.Close() }() // a second time, where it was served
 	handler, err := s.routes()
 	if err != nil {
 		return err
-	}
-	listener, err := net.Listen("tcp", s.config.ListenAddr)
-	if err != nil {
-		return fmt.Errorf("listen on LISTEN_ADDR: %w", err)
 	}
 	// Requests outlive ctx: they are drained.
 	httpServer := edge.NewServer(context.WithoutCancel(ctx), handler, s.log)
