@@ -3,7 +3,9 @@ package surface
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -38,14 +40,18 @@ func (f failures) tell(ctx context.Context, handler string, err error) error {
 	return errors.New(known.text)
 }
 
-// tools turns errors into error results, which a model can see.
+// tools turns errors, and panics, into error results, which a model can see.
 func (f failures) tools(next server.ToolHandlerFunc) server.ToolHandlerFunc {
-	return func(ctx context.Context, request mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-		result, err := next(ctx, request)
-		if err != nil {
-			return mcp.NewToolResultError(f.tell(ctx, request.Params.Name, err).Error()), nil
-		}
-		return result, nil
+	return func(ctx context.Context, request mcp.CallToolRequest) (result *mcp.CallToolResult, err error) {
+		defer func() {
+			if cause := recover(); cause != nil {
+				err = fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
+			}
+			if err != nil {
+				result, err = mcp.NewToolResultError(f.tell(ctx, request.Params.Name, err).Error()), nil
+			}
+		}()
+		return next(ctx, request)
 	}
 }
 

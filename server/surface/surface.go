@@ -69,7 +69,6 @@ func New(build string) *Server {
 			server.WithLogging(),
 			server.WithCompletions(),
 			server.WithPromptCompletionProvider(completions{}),
-			server.WithRecovery(),
 			server.WithResourceRecovery(),
 			server.WithInstructions(instructions),
 		),
@@ -87,7 +86,6 @@ func (s *Server) Engine() *server.MCPServer { return s.MCPServer }
 // the dependencies need, is made for a server that exists.
 func (s *Server) Register(d Dependencies) {
 	report := failures{d.Logger}
-	s.Use(report.tools)
 	server.WithResourceHandlerMiddleware(report.resources)(s.MCPServer)
 	server.WithPromptHandlerMiddleware(report.prompts)(s.MCPServer)
 	for _, tool := range tools(d) {

@@ -29,7 +29,7 @@ func (h *Handler) authorize(ctx context.Context, m *message) error {
 	if tool == nil {
 		return nil // mcp-go's to answer
 	}
-	if err := h.access.Authorize(ctx, tool.Name); err != nil {
+	if err := h.access.Authorize(ctx, tool.Tool.Name); err != nil {
 		return denial{err}
 	}
 	return nil

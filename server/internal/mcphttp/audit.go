@@ -36,7 +36,7 @@ func (h *Handler) auditTools() {
 	if h.audit == nil {
 		return
 	}
-	h.server.Use(func(next server.ToolHandlerFunc) server.ToolHandlerFunc {
+	h.useTools(func(next server.ToolHandlerFunc) server.ToolHandlerFunc {
 		return func(ctx context.Context, request mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 			started := time.Now()
 			record := func(o Outcome) {

@@ -97,7 +97,7 @@ func (h *Handler) callBatch(w http.ResponseWriter, r *http.Request, record *sess
 	c.serve(w, r, func(ctx context.Context) reply {
 		bodies := make([][]byte, len(requests))
 		for i, m := range requests {
-			answer := h.server.HandleMessage(h.server.WithContext(ctx, p), m.raw)
+			answer := h.dispatch(ctx, p, m)
 			if err := p.failure(); err != nil {
 				return reply{err: err}
 			}

@@ -59,6 +59,7 @@ type Handler struct {
 	log       *slog.Logger
 	timing    Timing
 	seal      *sealer
+	direct    *direct // nil: everything goes through mcp-go's own dispatch
 
 	quota      quota
 	calls      calls
@@ -85,11 +86,42 @@ func New(o Options) *Handler {
 		draining:  make(chan struct{}),
 		seal:      &sealer{store: o.Sessions},
 	}
+	h.openDirect()
 	h.hideTools()
 	h.auditTools()
 	h.installRounds()
 	h.relayBroadcasts()
 	return h
+}
+
+// openDirect prepares the short way of plain calls, which is a matter of speed
+// alone.
+func (h *Handler) openDirect() {
+	direct, err := newDirect(h.server)
+	if err != nil {
+		h.log.Warn("calls take the long way", "error", err)
+		return
+	}
+	h.direct = direct
+}
+
+// useTools adds a middleware to all tools, whichever way they are called.
+func (h *Handler) useTools(m server.ToolHandlerMiddleware) {
+	if h.direct == nil {
+		h.server.Use(m)
+		return
+	}
+	h.direct.use(m)
+}
+
+// dispatch has a request of the peer answered.
+func (h *Handler) dispatch(ctx context.Context, p *peer, m *message) mcp.JSONRPCMessage {
+	if h.direct != nil {
+		if answer, ok := h.direct.call(ctx, p, m); ok {
+			return answer
+		}
+	}
+	return h.server.HandleMessage(h.server.WithContext(ctx, p), m.raw)
 }
 
 // ServeHTTP answers a request to the MCP endpoint.
@@ -132,7 +164,7 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request, version string) {
 		h.fail(w, r, nil, refuse(http.StatusBadRequest, mcp.PARSE_ERROR, err.Error()))
 		return
 	}
-	if meta := m.meta(); mcp.IsModernProtocol(version) || mcp.IsModernProtocol(meta.ProtocolVersion()) {
+	if meta := m.meta(); mcp.IsModernProtocol(version) || mcp.IsModernProtocol(meta.protocolVersion()) {
 		h.postStateless(w, r, m, version, meta)
 		return
 	}

@@ -11,12 +11,28 @@ import (
 // message is what the transport must know of a JSON-RPC message; the rest is
 // mcp-go's to decode.
 type message struct {
-	raw    []byte
-	ID     json.RawMessage `json:"id"`
-	Method string          `json:"method"`
-	Result json.RawMessage `json:"result"`
-	Error  json.RawMessage `json:"error"`
-	Params json.RawMessage `json:"params"`
+	raw     []byte
+	Version string          `json:"jsonrpc"`
+	ID      json.RawMessage `json:"id"`
+	Method  string          `json:"method"`
+	Result  json.RawMessage `json:"result"`
+	Error   json.RawMessage `json:"error"`
+	Params  json.RawMessage `json:"params"`
+
+	decoded     *params // see params
+	decodeError error
+}
+
+// params are the parameters that the transport reads itself.
+type params struct {
+	Name           string          `json:"name"`
+	URI            string          `json:"uri"`
+	Meta           *requestMeta    `json:"_meta"`
+	Arguments      json.RawMessage `json:"arguments"`
+	Task           json.RawMessage `json:"task"`
+	InputResponses json.RawMessage `json:"inputResponses"`
+	RequestState   string          `json:"requestState"`
+	RequestID      json.RawMessage `json:"requestId"`
 }
 
 var errNotJSON = errors.New("the body is not a JSON-RPC 2.0 message")
@@ -46,19 +62,26 @@ func isRequestID(id json.RawMessage) bool {
 func (m *message) isRequest() bool      { return m.Method != "" && len(m.ID) > 0 }
 func (m *message) isNotification() bool { return m.Method != "" && len(m.ID) == 0 }
 
-// meta reads the request's _meta, which the stateless revision puts in every
-// request.
-func (m *message) meta() *mcp.Meta {
+// params decodes the parameters once. With an error comes what could be read:
+// what is of the wrong type is mcp-go's to answer.
+func (m *message) params() (*params, error) {
+	if m.decoded == nil {
+		m.decoded = &params{}
+		if len(m.Params) > 0 {
+			m.decodeError = json.Unmarshal(m.Params, m.decoded)
+		}
+	}
+	return m.decoded, m.decodeError
+}
+
+// meta is the request's _meta, which the stateless revision puts in every
+// request, or nil.
+func (m *message) meta() *requestMeta {
 	if !bytes.Contains(m.Params, []byte(`"_meta"`)) {
 		return nil
 	}
-	var params struct {
-		Meta *mcp.Meta `json:"_meta"`
-	}
-	if json.Unmarshal(m.Params, &params) != nil {
-		return nil
-	}
-	return params.Meta
+	p, _ := m.params()
+	return p.Meta
 }
 
 // splitBatch splits a JSON array of messages.
@@ -92,6 +115,12 @@ func encodeReply(m *message, reply mcp.JSONRPCMessage) ([]byte, int, error) {
 }
 
 func encodeResult(id json.RawMessage, result any) ([]byte, error) {
+	switch r := result.(type) {
+	case *mcp.CallToolResult:
+		return encodeCallResult(id, r, nil)
+	case completeResult:
+		return encodeCallResult(id, r.CallToolResult, r.meta)
+	}
 	return json.Marshal(struct {
 		Version string          `json:"jsonrpc"`
 		ID      json.RawMessage `json:"id"`
@@ -132,18 +161,6 @@ func (m *message) namesNoResource(code int) bool {
 
 // resourceURI is the resource that the parameters name.
 func (m *message) resourceURI() string {
-	var p struct {
-		URI string `json:"uri"`
-	}
-	_ = json.Unmarshal(m.Params, &p) // whoever names none is told so by mcp-go
+	p, _ := m.params()
 	return p.URI
-}
-
-// toolName is the name of the tool that the parameters of a tools/call name.
-func toolName(params json.RawMessage) (string, error) {
-	var p struct {
-		Name string `json:"name"`
-	}
-	err := json.Unmarshal(params, &p)
-	return p.Name, err
 }

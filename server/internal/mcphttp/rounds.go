@@ -15,7 +15,7 @@ import (
 // middlewares close what it leaves open in the stateless one.
 
 func (h *Handler) installRounds() {
-	h.server.Use(h.toolRounds)
+	h.useTools(h.toolRounds)
 	server.WithPromptHandlerMiddleware(h.promptRounds)(h.server)
 }
 

@@ -95,7 +95,7 @@ func (h *Handler) call(w http.ResponseWriter, r *http.Request, record *session.R
 	c := h.newCall(context.WithoutCancel(r.Context()), p, m.ID)
 	c.stream = stream
 	c.serve(w, r, func(ctx context.Context) reply {
-		answer := h.server.HandleMessage(h.server.WithContext(ctx, p), m.raw)
+		answer := h.dispatch(ctx, p, m)
 		if err := p.failure(); err != nil {
 			return reply{err: err}
 		}
@@ -107,10 +107,8 @@ func (h *Handler) call(w http.ResponseWriter, r *http.Request, record *session.R
 // notify takes a notification of the client.
 func (h *Handler) notify(ctx context.Context, record *session.Record, m *message) error {
 	if m.Method == string(mcp.MethodNotificationCancelled) {
-		var params struct {
-			RequestID json.RawMessage `json:"requestId"`
-		}
-		if json.Unmarshal(m.Params, &params) != nil || len(params.RequestID) == 0 {
+		params, err := m.params()
+		if err != nil || len(params.RequestID) == 0 {
 			return refuse(http.StatusBadRequest, mcp.INVALID_PARAMS, "notifications/cancelled needs a requestId.")
 		}
 		if h.calls.cancel(record.ID, params.RequestID, errCancelled) {

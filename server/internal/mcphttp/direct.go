@@ -1,0 +1,290 @@
+package mcphttp
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+)
+
+// The short way of a plain tools/call. mcp-go decodes a message up to six times
+// and encodes results through maps; this way decodes once and calls the tool's
+// handler, within the same middlewares. Whatever it does not know it leaves to
+// mcp-go. A reader can skip this file: TestDirectEqualsEngine holds that both
+// ways answer alike, byte for byte.
+
+// direct calls tools around mcp-go's dispatch.
+type direct struct {
+	engine      *server.MCPServer
+	middlewares []server.ToolHandlerMiddleware // outermost first: those that the transport has given mcp-go
+	engineValue context.Context                // has the value by which a handler finds its mcp-go server
+	server      mcp.Implementation             // what stateless results say of this server
+	identity    json.RawMessage                // and a _meta of nothing else, encoded
+}
+
+// probeTool exists for a moment, to see what mcp-go gives a handler.
+const probeTool = "mcphttp-probe"
+
+// newDirect is to be called before the engine serves anybody.
+func newDirect(engine *server.MCPServer) (d *direct, err error) {
+	d = &direct{engine: engine}
+	engine.Use(resumeFirstResult)
+	engine.AddTools(server.ServerTool{
+		Tool: mcp.NewTool(probeTool),
+		Handler: func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			d.engineValue = context.WithoutCancel(ctx)
+			return mcp.NewToolResultText(""), nil
+		},
+	})
+	defer engine.DeleteTools(probeTool)
+	ctx := engine.WithContext(context.Background(), &broadcastTap{})
+	engine.HandleMessage(ctx, json.RawMessage(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"`+probeTool+`"}}`))
+	answer, ok := engine.HandleMessage(ctx, json.RawMessage(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"`+
+		mcp.LATEST_LEGACY_PROTOCOL_VERSION+`","capabilities":{},"clientInfo":{"name":"","version":""}}}`)).(mcp.JSONRPCResponse)
+	if !ok || d.engineValue == nil {
+		return nil, errors.New("mcphttp: mcp-go did not run the probe")
+	}
+	result, ok := answer.Result.(mcp.InitializeResult)
+	if !ok {
+		return nil, fmt.Errorf("mcphttp: mcp-go answered initialize with %T", answer.Result)
+	}
+	var meta mcp.Meta
+	d.server = result.ServerInfo
+	meta.SetServerInfo(d.server)
+	d.identity, err = json.Marshal(&meta)
+	return d, err
+}
+
+// use adds a middleware to both ways.
+func (d *direct) use(m server.ToolHandlerMiddleware) {
+	d.engine.Use(m)
+	d.middlewares = append(d.middlewares, m)
+}
+
+// toolContext is a request's context in which mcp-go's own value is found too.
+type toolContext struct {
+	context.Context
+	engine context.Context
+}
+
+func (c toolContext) Value(key any) any {
+	if v := c.Context.Value(key); v != nil {
+		return v
+	}
+	return c.engine.Value(key)
+}
+
+// call answers a tools/call, or reports that it is mcp-go's to answer. Then the
+// tool has not run.
+func (d *direct) call(ctx context.Context, p *peer, m *message) (answer mcp.JSONRPCMessage, ok bool) {
+	if !m.isRequest() || m.Method != string(mcp.MethodToolsCall) || m.Version != mcp.JSONRPC_VERSION || len(m.Result) > 0 || d.engine.GetHooks() != nil {
+		return nil, false
+	}
+	params, err := m.params()
+	if err != nil || len(params.Task) > 0 || len(params.InputResponses) > 0 || params.RequestState != "" {
+		return nil, false
+	}
+	tool := d.engine.GetTool(params.Name)
+	if tool == nil || tool.Handler == nil || tool.Tool.Execution != nil && tool.Tool.Execution.TaskSupport == mcp.TaskSupportRequired {
+		return nil, false
+	}
+	info := &server.RequestProtocolInfo{ProtocolVersion: params.Meta.protocolVersion()}
+	meta, err := params.Meta.generic()
+	switch {
+	case err != nil, params.Meta != nil && params.Meta.malformed,
+		mcp.IsModernProtocol(info.ProtocolVersion) != p.stateless(),
+		p.stateless() && info.ProtocolVersion != p.record.Protocol,
+		p.stateless() && !p.state(info, params.Meta):
+		return nil, false
+	}
+	request := mcp.CallToolRequest{Request: mcp.Request{Method: m.Method}}
+	request.Params.Name = params.Name
+	request.Params.Meta = meta
+	request.Params.RawArguments = params.Arguments
+	if len(params.Arguments) > 0 && json.Unmarshal(params.Arguments, &request.Params.Arguments) != nil {
+		return nil, false
+	}
+	handler := tool.Handler
+	for i := len(d.middlewares) - 1; i >= 0; i-- {
+		handler = d.middlewares[i](handler)
+	}
+	ctx = toolContext{d.engine.WithContext(server.WithRequestProtocolInfo(ctx, info), p), d.engineValue}
+	result, err := handler(ctx, request)
+	switch {
+	case err != nil:
+		return callError(err, p), true
+	case result == nil:
+		return callError(fmt.Errorf("tool '%s' handler returned no result", params.Name), p), true
+	case result.NeedsInput() && !p.stateless():
+		// The older revisions are asked by mcp-go, which is told what the tool
+		// has answered so far.
+		return d.engine.HandleMessage(context.WithValue(d.engine.WithContext(ctx, p), firstResultKey{}, &firstResult{result: result}), m.raw), true
+	}
+	if p.stateless() {
+		return d.complete(result), true
+	}
+	return mcp.JSONRPCResponse{JSONRPC: mcp.JSONRPC_VERSION, Result: result}, true
+}
+
+// state notes what a stateless request says of its client.
+func (p *peer) state(info *server.RequestProtocolInfo, meta *requestMeta) bool {
+	if meta == nil || meta.Capabilities == nil {
+		return false
+	}
+	info.Modern = true
+	info.ClientInfo = meta.Client
+	info.ClientCapabilities = meta.Capabilities
+	info.LogLevel = meta.Level
+	if info.ClientInfo != nil {
+		p.SetClientInfo(*info.ClientInfo)
+	}
+	p.SetClientCapabilities(*info.ClientCapabilities)
+	return true
+}
+
+// complete adds what mcp-go adds to the results of the stateless revision. Most
+// have no _meta of their own, and get the one that is encoded already.
+func (d *direct) complete(result *mcp.CallToolResult) mcp.JSONRPCMessage {
+	if result.ResultType == "" {
+		result.ResultType = mcp.ResultTypeComplete
+	}
+	if result.Meta == nil {
+		return mcp.JSONRPCResponse{JSONRPC: mcp.JSONRPC_VERSION, Result: completeResult{result, d.identity}}
+	}
+	if result.Meta.ServerInfo() == nil {
+		result.Meta.SetServerInfo(d.server)
+	}
+	return mcp.JSONRPCResponse{JSONRPC: mcp.JSONRPC_VERSION, Result: result}
+}
+
+// completeResult is a result with an encoded _meta.
+type completeResult struct {
+	*mcp.CallToolResult
+	meta json.RawMessage
+}
+
+// callError is mcp-go's answer to a handler's error.
+func callError(err error, p *peer) mcp.JSONRPCMessage {
+	details := mcp.JSONRPCErrorDetails{Code: mcp.INTERNAL_ERROR, Message: err.Error()}
+	var elicit mcp.URLElicitationRequiredError
+	if errors.As(err, &elicit) && !p.stateless() {
+		told := elicit.JSONRPCError().Error
+		details.Code, details.Data = told.Code, told.Data
+	}
+	return mcp.JSONRPCError{JSONRPC: mcp.JSONRPC_VERSION, Error: details}
+}
+
+type firstResultKey struct{}
+
+// firstResult stands in for the first run of a handler that has run already.
+type firstResult struct {
+	result *mcp.CallToolResult
+	taken  bool
+}
+
+// resumeFirstResult is the outermost middleware of mcp-go's way.
+func resumeFirstResult(next server.ToolHandlerFunc) server.ToolHandlerFunc {
+	return func(ctx context.Context, request mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		if first, ok := ctx.Value(firstResultKey{}).(*firstResult); ok && !first.taken {
+			first.taken = true
+			return first.result, nil
+		}
+		return next(ctx, request)
+	}
+}
+
+// encodeCallResult renders a response as encoding/json would, without the map
+// that mcp-go builds for each result.
+func encodeCallResult(id json.RawMessage, r *mcp.CallToolResult, meta json.RawMessage) ([]byte, error) {
+	e := encoder{b: make([]byte, 0, 256)}
+	e.b = append(e.b, `{"jsonrpc":"2.0","id":`...)
+	e.compact(id)
+	e.b = append(e.b, `,"result":{`...)
+	switch {
+	case meta != nil:
+		e.b = append(append(append(e.b, `"_meta":`...), meta...), ',')
+	case r.Meta != nil:
+		e.field("_meta", r.Meta)
+		e.b = append(e.b, ',')
+	}
+	e.b = append(e.b, `"content":[`...)
+	for i, content := range r.Content {
+		if i > 0 {
+			e.b = append(e.b, ',')
+		}
+		e.content(content)
+	}
+	e.b = append(e.b, ']')
+	if len(r.InputRequests) > 0 {
+		e.next("inputRequests", r.InputRequests)
+	}
+	if r.IsError {
+		e.next("isError", true)
+	}
+	if r.RequestState != "" {
+		e.next("requestState", r.RequestState)
+	}
+	if r.ResultType != "" {
+		e.next("resultType", r.ResultType)
+	}
+	if len(r.RawStructuredContent) > 0 {
+		e.next("structuredContent", json.RawMessage(r.RawStructuredContent))
+	} else if r.StructuredContent != nil {
+		e.next("structuredContent", r.StructuredContent)
+	}
+	e.b = append(e.b, "}}"...)
+	return e.b, e.err
+}
+
+// encoder appends JSON; its first error sticks.
+type encoder struct {
+	b   []byte
+	err error
+}
+
+func (e *encoder) next(name string, value any) {
+	e.b = append(e.b, ',')
+	e.field(name, value)
+}
+
+// field appends a member whose name needs no escape.
+func (e *encoder) field(name string, value any) {
+	e.b = append(e.b, '"')
+	e.b = append(e.b, name...)
+	e.b = append(e.b, `":`...)
+	e.value(value)
+}
+
+func (e *encoder) value(value any) {
+	text, err := json.Marshal(value)
+	if err != nil && e.err == nil {
+		e.err = err
+	}
+	e.b = append(e.b, text...)
+}
+
+// content has plain text, nearly all there is, without reflection.
+func (e *encoder) content(content mcp.Content) {
+	text, ok := content.(mcp.TextContent)
+	if !ok || text.Annotations != nil || text.Meta != nil {
+		e.value(content)
+		return
+	}
+	e.b = append(e.b, '{')
+	e.field("type", text.Type)
+	e.next("text", text.Text)
+	e.b = append(e.b, '}')
+}
+
+// compact appends what encoding/json would write for a raw message.
+func (e *encoder) compact(raw json.RawMessage) {
+	if !bytes.ContainsAny(raw, " \t\r\n<>&\u2028\u2029") {
+		e.b = append(e.b, raw...)
+		return
+	}
+	e.value(raw)
+}
