@@ -89,6 +89,7 @@ func (s *Server) Register(d Dependencies) {
 	server.WithResourceHandlerMiddleware(report.resources)(s.MCPServer)
 	server.WithPromptHandlerMiddleware(report.prompts)(s.MCPServer)
 	for _, tool := range tools(d) {
+		tool.Handler = report.tools(tool.Handler)
 		s.declare(tool)
 	}
 	s.AddResources(statusResource(), counterResource(d))
