@@ -102,6 +102,9 @@ func TestToolCallsAreAudited(t *testing.T) {
 	l.service.mcp.Finish(ended)
 	expect("wait: lost")
 	_ = lost.Body.Close()
+	if !strings.Contains(l.log.String(), `,"principal":"`+principal+`"}`) {
+		t.Errorf("no request's record names the caller: %s", l.log)
+	}
 	if strings.Contains(l.log.String(), "argument") {
 		t.Errorf("an argument is logged: %s", l.log)
 	}

@@ -17,6 +17,8 @@
 //
 //   - What a tool sends before it returns reaches the stream before its result,
 //     in order; if it cannot be stored, the tool is told by an error.
+//   - A tool that its caller may not use is not shown to it, and nothing of a
+//     request that calls it is begun: see [Access].
 //   - A reply is plain JSON unless something was sent before it.
 //   - An error that a client sees names what the client can do. Causes go to
 //     the log.
