@@ -18,6 +18,7 @@ import (
 	"github.com/prynai/prynai-mcp/server/internal/counter"
 	"github.com/prynai/prynai-mcp/server/internal/edge"
 	"github.com/prynai/prynai-mcp/server/internal/health"
+	"github.com/prynai/prynai-mcp/server/internal/logging"
 	"github.com/prynai/prynai-mcp/server/internal/mcphttp"
 	"github.com/prynai/prynai-mcp/server/internal/ratelimit"
 	"github.com/prynai/prynai-mcp/server/internal/redis"
@@ -43,6 +44,7 @@ type mcpSurface interface {
 type service struct {
 	config   config.Config
 	log      *slog.Logger
+	closeLog func()
 	redis    *redis.Client
 	embedded *redis.Embedded // nil where a real one is used
 	sessions *session.Store
@@ -53,7 +55,8 @@ type service struct {
 }
 
 func newService(c config.Config, stdout io.Writer, served mcpSurface) *service {
-	s := &service{config: c, log: newLogger(c, stdout)}
+	log := logging.New(stdout, c.LogLevel, slog.String("env", c.Environment), slog.String("build", c.Build))
+	s := &service{config: c, log: log.Logger, closeLog: log.Close}
 	s.openRedis()
 	s.health = health.New(s.redis.Health)
 	s.sessions = session.Open(session.Options{Client: s.redis, Logger: s.log, Idle: c.SessionIdle})
@@ -125,11 +128,6 @@ func (s *service) auditTool(ctx context.Context, call mcphttp.ToolCall) {
 		slog.String("tool", call.Tool),
 		slog.String("outcome", string(call.Outcome)),
 		slog.Float64("duration_ms", float64(call.Duration.Microseconds())/1000))
-}
-
-func newLogger(c config.Config, w io.Writer) *slog.Logger {
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: c.LogLevel})).
-		With("env", c.Environment, "build", c.Build)
 }
 
 func (s *service) openRedis() {
@@ -221,4 +219,5 @@ func (s *service) close() {
 	if s.embedded != nil {
 		s.embedded.Close()
 	}
+	s.closeLog()
 }
