@@ -19,6 +19,7 @@ type RedisArgs struct {
 	SKU               string // Basic, Standard or Premium
 	Family            string // C, or P for Premium
 	Capacity          int
+	Private           bool // reached through private endpoints only
 	Tags              pulumi.StringMap
 }
 
@@ -26,7 +27,7 @@ type RedisArgs struct {
 // rather than dropping what it has acknowledged.
 func NewRedis(ctx *pulumi.Context, name string, args RedisArgs, options ...pulumi.ResourceOption) (*Redis, error) {
 	redis := new(Redis)
-	return redis, register(ctx, classicModule+":Redis", name, pulumi.Map{
+	inputs := pulumi.Map{
 		"resourceGroupName": args.ResourceGroupName,
 		"name":              pulumi.String(args.Name),
 		"sku": pulumi.Map{
@@ -38,7 +39,11 @@ func NewRedis(ctx *pulumi.Context, name string, args RedisArgs, options ...pulum
 		"minimumTlsVersion":  pulumi.String("1.2"),
 		"redisConfiguration": pulumi.Map{"maxmemoryPolicy": pulumi.String("noeviction")},
 		"tags":               args.Tags,
-	}, redis, options)
+	}
+	if args.Private {
+		inputs["publicNetworkAccess"] = pulumi.String("Disabled")
+	}
+	return redis, register(ctx, classicModule+":Redis", name, inputs, redis, options)
 }
 
 // Key reads one of the cache's two access keys, as a secret.
@@ -47,7 +52,7 @@ func (r *Redis) Key(ctx *pulumi.Context, group pulumi.StringInput, secondary boo
 		ResourceGroupName string `pulumi:"resourceGroupName"`
 		Name              string `pulumi:"name"`
 	}
-	return key(ctx, classicModule+":listRedisKeys", secondary, pulumi.All(group, r.Name), func(names []any) arguments {
+	return key(ctx, classicModule+":listRedisKeys", secondary, pulumi.All(group, r.Name, r.ID()), func(names []any) arguments {
 		return arguments{names[0].(string), names[1].(string)}
 	})
 }

@@ -23,16 +23,24 @@ type containerApp struct {
 }
 
 func (d *deployment) newApp(environment *app.ManagedEnvironment, identity *identity, registry *registry,
-	redisURL pulumi.StringOutput, server *image.Deployed) (*containerApp, error) {
+	network *network, redis *redis, server *image.Deployed) (*containerApp, error) {
 
 	publicURL := d.publicURL(environment)
-	secrets := d.appSecrets(redisURL)
+	values := d.appSecrets(redis.url)
 	login := app.RegistryCredentialsArgs{Server: registry.LoginServer, Identity: identity.ID()}
 	if registry.adminUser {
-		secrets = append(secrets, app.SecretArgs{Name: pulumi.String("registry-password"), Value: registry.password()})
+		values = append(values, appSecret{"registry-password", registry.password()})
 		login = app.RegistryCredentialsArgs{
 			Server: registry.LoginServer, Username: registry.username(), PasswordSecretRef: pulumi.String("registry-password"),
 		}
+	}
+	secrets, err := d.storeSecrets(values, identity)
+	if err != nil {
+		return nil, err
+	}
+	domains, err := d.customDomains(environment)
+	if err != nil {
+		return nil, err
 	}
 	grants, err := awaitGrants(d.Context, identity.grants)
 	if err != nil {
@@ -55,13 +63,14 @@ func (d *deployment) newApp(environment *app.ManagedEnvironment, identity *ident
 				TargetPort:    pulumi.Int(image.Port),
 				Transport:     pulumi.String("http"),
 				Traffic:       d.release.traffic(),
+				CustomDomains: domains,
 			},
 			Registries: app.RegistryCredentialsArray{login},
 			Secrets:    secrets,
 		},
-		Template: d.appTemplate(server, publicURL, version(secrets)),
+		Template: d.appTemplate(server, publicURL, version(values)),
 		Tags:     d.names.tags(),
-	}, slices.Concat(server.Options, d.release.options(), grants)...)
+	}, slices.Concat(server.Options, d.release.options(), grants, network.before())...)
 	if err != nil {
 		return nil, err
 	}
@@ -91,23 +100,20 @@ func (d *deployment) publicURL(environment *app.ManagedEnvironment) pulumi.Strin
 	return pulumi.Sprintf("https://%s.%s", d.names.local(), environment.DefaultDomain)
 }
 
-func (d *deployment) appSecrets(redisURL pulumi.StringOutput) app.SecretArray {
-	one := func(name string, value pulumi.StringOutput) app.SecretArgs {
-		return app.SecretArgs{Name: pulumi.String(name), Value: secret(value)}
-	}
-	return app.SecretArray{
-		one("redis-url", redisURL),
-		one("entra-tenant", pulumi.String(d.config.tenantID).ToStringOutput()),
-		one("entra-audiences", pulumi.String(d.config.audiences).ToStringOutput()),
+func (d *deployment) appSecrets(redisURL pulumi.StringOutput) []appSecret {
+	return []appSecret{
+		{"redis-url", redisURL},
+		{"entra-tenant", secret(pulumi.String(d.config.tenantID).ToStringOutput())},
+		{"entra-audiences", secret(pulumi.String(d.config.audiences).ToStringOutput())},
 	}
 }
 
 // version changes whenever a secret does. Secrets are not part of the template, so that without it a changed one, as
 // after the rotation of a key, would reach no replica that runs.
-func version(secrets app.SecretArray) pulumi.StringOutput {
+func version(secrets []appSecret) pulumi.StringOutput {
 	values := make([]any, 0, len(secrets))
 	for _, secret := range secrets {
-		values = append(values, secret.(app.SecretArgs).Value)
+		values = append(values, secret.value)
 	}
 	// What is left of the values is nobody's secret: half of a hash, whose input holds random keys.
 	return pulumi.Unsecret(pulumi.All(values...).ApplyT(func(values []any) string {

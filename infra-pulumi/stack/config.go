@@ -26,7 +26,18 @@ type config struct {
 	managedSKU string
 	classicSKU classicSKU
 
-	adminUser bool // the registry's
+	adminUser   bool // the registry's
+	registrySKU string
+
+	protect       bool // Redis and the group
+	zoneRedundant bool
+	private       bool // Redis
+	secretStore   string
+	retentionDays int
+	diagnostics   bool
+	alertEmails   []string
+	domain        string
+	domainStep    string
 
 	cpu                float64
 	memory             string
@@ -161,6 +172,18 @@ func (r *reader) checkTogether(getenv func(string) string) {
 		}
 		r.problem(find("redis:url"), what)
 	}
+	if r.values["redis:kind"] == existingRedis && r.yes("network:private") {
+		s := find("network:private")
+		s.example = "false"
+		r.problem(s, "network:private is true, which cannot make an existing Redis private")
+	}
+	if name, step := r.values["domain:name"], r.values["domain:step"]; (name == "") != (step == "") && !r.failed("domain:name") && !r.failed("domain:step") {
+		missing, given := "domain:step", "domain:name"
+		if name == "" {
+			missing, given = given, missing
+		}
+		r.problem(find(missing), missing+" is not set, which "+given+" needs")
+	}
 	if !r.failed("redis:kind") && r.values["redis:sku"] != "" && !r.skuFits() {
 		r.problem(find("redis:sku"), fmt.Sprintf("redis:sku is %q that redis:kind %s does not have", r.values["redis:sku"], r.values["redis:kind"]))
 	}
@@ -212,6 +235,18 @@ func (r *reader) number(key string) int {
 	return n
 }
 
+func (r *reader) yes(key string) bool { return r.values[key] == "true" }
+
+// words are the parts of a comma list.
+func words(list string) (all []string) {
+	for word := range strings.SplitSeq(list, ",") {
+		if word = strings.TrimSpace(word); word != "" {
+			all = append(all, word)
+		}
+	}
+	return all
+}
+
 // config is built only where there was no problem.
 func (r *reader) config(ctx *pulumi.Context) *config {
 	c := &config{
@@ -220,12 +255,25 @@ func (r *reader) config(ctx *pulumi.Context) *config {
 		redisKind:          r.values["redis:kind"],
 		redisURL:           r.values["redis:url"],
 		redisKey:           r.values["redis:key"],
-		adminUser:          r.values["registry:adminUser"] == "true",
+		adminUser:          r.yes("registry:adminUser"),
+		registrySKU:        r.values["registry:sku"],
+		protect:            r.yes("data:protect"),
+		zoneRedundant:      r.yes("network:zoneRedundant"),
+		private:            r.yes("network:private"),
+		secretStore:        r.values["secrets:store"],
+		retentionDays:      r.number("logs:retentionDays"),
+		diagnostics:        r.yes("logs:diagnostics"),
+		alertEmails:        words(r.values["alerts:email"]),
+		domain:             r.values["domain:name"],
+		domainStep:         r.values["domain:step"],
 		memory:             r.values["server:memory"],
 		minReplicas:        r.number("server:minReplicas"),
 		maxReplicas:        r.number("server:maxReplicas"),
 		concurrentRequests: r.number("server:concurrentRequests"),
 		publicURL:          strings.TrimSuffix(r.values["server:publicUrl"], "/"),
+	}
+	if c.domainStep == domainBound && c.publicURL == "" {
+		c.publicURL = "https://" + c.domain
 	}
 	c.cpu, _ = strconv.ParseFloat(r.values["server:cpu"], 64) // checked
 	sku := r.values["redis:sku"]

@@ -45,7 +45,11 @@ func TestEachMistakeIsNamed(t *testing.T) {
 		{"redis:url", "rediss://redis.example.com"}, {"redis:url", "redis://redis.example.com"}, {"redis:url", "redis.example.com"},
 		{"redis:key", "both"},
 		{"redis:sku", "Basic_C0"}, {"redis:sku", "Balanced_B"},
-		{"registry:adminUser", "yes"},
+		{"data:protect", "yes"}, {"network:zoneRedundant", "1"}, {"network:private", "no"}, {"secrets:store", "file"},
+		{"logs:retentionDays", "7"}, {"logs:retentionDays", "731"}, {"logs:diagnostics", "all"},
+		{"alerts:email", "operations"}, {"alerts:email", "a@example.com,"},
+		{"domain:name", "https://mcp.example.com"}, {"domain:name", "mcp"}, {"domain:step", "done"},
+		{"registry:sku", "Free"}, {"registry:adminUser", "yes"},
 		{"server:cpu", "half"}, {"server:cpu", "0.3"}, {"server:cpu", "8"}, {"server:cpu", "0"}, {"server:cpu", "NaN"},
 		{"server:memory", "2Gi"}, {"server:memory", "1024Mi"},
 		{"server:minReplicas", "0"}, {"server:minReplicas", "one"}, {"server:minReplicas", "1001"},
@@ -67,8 +71,13 @@ func TestEachMistakeIsNamed(t *testing.T) {
 		t.Run(m.key+"="+m.value, func(t *testing.T) {
 			values := minimal()
 			values[m.key] = m.value
-			if m.key == "redis:url" {
+			switch m.key {
+			case "redis:url":
 				values["redis:kind"] = existingRedis
+			case "domain:name":
+				values["domain:step"] = domainDNS
+			case "domain:step":
+				values["domain:name"] = "mcp.example.com"
 			}
 			_, err := read(t, values, nothing)
 			if err == nil {
@@ -96,8 +105,13 @@ func TestEveryExampleIsAccepted(t *testing.T) {
 		if s.secret {
 			secrets = append(secrets, s.key)
 		}
-		if s.key == "redis:url" {
+		switch s.key {
+		case "redis:url":
 			values["redis:kind"] = "existing"
+		case "domain:name":
+			values["domain:step"] = "dns"
+		case "domain:step":
+			values["domain:name"] = "mcp.example.com"
 		}
 		if _, err := readSecret(t, values, secrets, nothing); err != nil {
 			t.Errorf("%s=%s: %v", s.key, s.example, err)

@@ -66,20 +66,37 @@ func (p Program) declare(ctx *pulumi.Context) (pulumi.Map, error) {
 	if err != nil {
 		return nil, err
 	}
-	redisURL, err := d.newRedis()
+	network, err := d.newNetwork()
 	if err != nil {
+		return nil, err
+	}
+	redis, err := d.newRedis()
+	if err != nil {
+		return nil, err
+	}
+	if err := d.connect(network, redis); err != nil {
 		return nil, err
 	}
 	logs, err := d.newLogs()
 	if err != nil {
 		return nil, err
 	}
-	environment, err := d.newEnvironment(logs)
+	environment, err := d.newEnvironment(logs, network)
 	if err != nil {
 		return nil, err
 	}
-	app, err := d.newApp(environment, identity, registry, redisURL, server)
+	app, err := d.newApp(environment, identity, registry, network, redis, server)
 	if err != nil {
+		return nil, err
+	}
+	if err := d.finishDomain(environment, app); err != nil {
+		return nil, err
+	}
+	watched := watched{app, registry, redis, logs}
+	if err := d.newDiagnostics(watched); err != nil {
+		return nil, err
+	}
+	if err := d.newAlerts(watched); err != nil {
 		return nil, err
 	}
 	return d.outputs(app, server), nil

@@ -49,11 +49,22 @@ func everything() map[string]string {
 // configurations are the ones whose declarations are kept, and held to the policy.
 func configurations() map[string]map[string]string {
 	return map[string]map[string]string{
-		"managed":  minimal(),
-		"classic":  with(map[string]string{"redis:kind": "classic", "redis:sku": "Premium_P2", "registry:adminUser": "true"}),
-		"all":      everything(),
-		"existing": with(map[string]string{"redis:kind": existingRedis, "redis:url": "rediss://default:a-redis-key@redis.example.com:6380"}),
+		"managed":            minimal(),
+		"classic":            with(map[string]string{"redis:kind": "classic", "redis:sku": "Premium_P2", "registry:adminUser": "true"}),
+		"all":                everything(),
+		"guarded":            with(guarded),
+		"classic-guarded":    with(map[string]string{"redis:kind": "classic", "network:private": "true", "logs:diagnostics": "true", "alerts:email": "operations@example.com"}),
+		"domain-dns":         with(map[string]string{"domain:name": "mcp.example.com", "domain:step": "dns"}),
+		"domain-certificate": with(map[string]string{"domain:name": "mcp.example.com", "domain:step": "certificate"}),
+		"domain-bound":       with(map[string]string{"domain:name": "mcp.example.com", "domain:step": "bound"}),
+		"existing":           with(map[string]string{"redis:kind": existingRedis, "redis:url": "rediss://default:a-redis-key@redis.example.com:6380"}),
 	}
+}
+
+// guarded is everything around the app that can be turned on.
+var guarded = map[string]string{
+	"data:protect": "true", "network:zoneRedundant": "true", "network:private": "true", "secrets:store": "vault",
+	"logs:retentionDays": "90", "logs:diagnostics": "true", "alerts:email": "operations@example.com, second@example.com", "registry:sku": "Standard",
 }
 
 // secretKeys are the settings that must be stored as secrets.
@@ -176,6 +187,34 @@ func TestExistingRedis(t *testing.T) {
 			if got := evaluate.Revealed(r.Inputs["configuration"]).(map[string]any)["secrets"].([]any)[0].(map[string]any)["value"]; got != url {
 				t.Errorf("the app gets %v", got)
 			}
+		}
+	}
+}
+
+func TestProtection(t *testing.T) {
+	for on, want := range map[string][]string{"false": nil, "true": {"group", "redis", "redis-database"}} {
+		var protected []string
+		for _, r := range declaration(t, with(map[string]string{"data:protect": on})).Resources {
+			if r.Protected {
+				protected = append(protected, r.Name)
+			}
+		}
+		slices.Sort(protected)
+		if !slices.Equal(protected, want) {
+			t.Errorf("data:protect %s protects %v, want %v", on, protected, want)
+		}
+	}
+}
+
+// The app must not look for Redis before the network can find it.
+func TestAppWaitsForPrivateRedis(t *testing.T) {
+	r, err := declaration(t, with(guarded)).Resource("azure-native:app:ContainerApp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"::redis-zone-link", "::redis-zone-record", "::read-secrets", "::pull"} {
+		if !slices.ContainsFunc(r.DependsOn, func(urn string) bool { return strings.HasSuffix(urn, name) }) {
+			t.Errorf("the app does not wait for %s: %v", name, r.DependsOn)
 		}
 	}
 }

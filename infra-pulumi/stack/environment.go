@@ -8,8 +8,8 @@ import (
 // workloadProfile is billed by use.
 const workloadProfile = "Consumption"
 
-// newEnvironment makes the Container Apps environment that the app runs in.
-func (d *deployment) newEnvironment(logs *logs) (*app.ManagedEnvironment, error) {
+// newEnvironment makes the Container Apps environment that the app runs in. Where it lies is settled when it is made.
+func (d *deployment) newEnvironment(logs *logs, network *network) (*app.ManagedEnvironment, error) {
 	return app.NewManagedEnvironment(d.Context, "environment", &app.ManagedEnvironmentArgs{
 		ResourceGroupName: d.group.Name,
 		EnvironmentName:   pulumi.String(d.names.local()),
@@ -24,6 +24,16 @@ func (d *deployment) newEnvironment(logs *logs) (*app.ManagedEnvironment, error)
 				SharedKey:  logs.sharedKey,
 			},
 		},
-		Tags: d.names.tags(),
-	})
+		VnetConfiguration: network.configuration(),
+		ZoneRedundant:     d.zoneRedundant(),
+		Tags:              d.names.tags(),
+	}, pulumi.ReplaceOnChanges([]string{"zoneRedundant", "vnetConfiguration"}), pulumi.DeleteBeforeReplace(true))
+}
+
+// zoneRedundant is left out where it is not wanted: Azure takes it only together with a network.
+func (d *deployment) zoneRedundant() pulumi.BoolPtrInput {
+	if !d.config.zoneRedundant {
+		return nil
+	}
+	return pulumi.Bool(true)
 }

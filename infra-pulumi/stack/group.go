@@ -10,6 +10,9 @@ func (d *deployment) newGroup() (err error) {
 	d.group, err = resources.NewResourceGroup(d.Context, "group", &resources.ResourceGroupArgs{
 		ResourceGroupName: pulumi.String(d.names.local()),
 		Tags:              d.names.tags(),
-	})
+	}, d.protect())
 	return err
 }
+
+// protect keeps Pulumi from deleting or replacing what holds data, where that is configured.
+func (d *deployment) protect() pulumi.ResourceOption { return pulumi.Protect(d.config.protect) }

@@ -31,15 +31,20 @@ func (d *deployment) newIdentity(registry *registry) (*identity, error) {
 	if err != nil || registry.adminUser {
 		return id, err // with the admin user the app pulls by password
 	}
-	pull, err := authorization.NewRoleAssignment(d.Context, "pull", &authorization.RoleAssignmentArgs{
-		RoleAssignmentName: pulumi.String(d.names.role("pull")),
-		Scope:              registry.ID(),
+	return id, d.grant(id, "pull", acrPull, registry.ID())
+}
+
+// grant gives the identity a role on one resource.
+func (d *deployment) grant(id *identity, name, role string, on pulumi.IDOutput) error {
+	made, err := authorization.NewRoleAssignment(d.Context, name, &authorization.RoleAssignmentArgs{
+		RoleAssignmentName: pulumi.String(d.names.role(name)),
+		Scope:              on,
 		RoleDefinitionId: pulumi.String(fmt.Sprintf("/subscriptions/%s/providers/Microsoft.Authorization/roleDefinitions/%s",
-			d.names.subscription, acrPull)),
+			d.names.subscription, role)),
 		PrincipalId: id.PrincipalID,
 		// Without it Azure looks for the principal, which it may not know yet.
 		PrincipalType: pulumi.String("ServicePrincipal"),
 	})
-	id.grants = append(id.grants, pull)
-	return id, err
+	id.grants = append(id.grants, made)
+	return err
 }

@@ -7,6 +7,7 @@ import (
 
 // logs is where the app's log goes.
 type logs struct {
+	id         pulumi.IDOutput
 	customerID pulumi.StringOutput
 	sharedKey  pulumi.StringOutput // secret
 }
@@ -16,7 +17,7 @@ func (d *deployment) newLogs() (*logs, error) {
 		ResourceGroupName: d.group.Name,
 		WorkspaceName:     pulumi.String(d.names.local()),
 		Sku:               operationalinsights.WorkspaceSkuArgs{Name: pulumi.String("PerGB2018")},
-		RetentionInDays:   pulumi.Int(30), // what the price of ingestion includes
+		RetentionInDays:   pulumi.Int(d.config.retentionDays),
 		Tags:              d.names.tags(),
 	})
 	if err != nil {
@@ -26,7 +27,7 @@ func (d *deployment) newLogs() (*logs, error) {
 		ResourceGroupName: d.group.Name,
 		WorkspaceName:     workspace.Name,
 	})
-	return &logs{workspace.CustomerId, secret(keys.PrimarySharedKey().Elem())}, nil
+	return &logs{workspace.ID(), workspace.CustomerId, secret(keys.PrimarySharedKey().Elem())}, nil
 }
 
 // secret marks what a provider's function answers, which azure-native leaves plain.

@@ -56,6 +56,11 @@ func (n names) global() string { return n.local() + "-" + n.unique() }
 // registry is a global name without hyphens, which a registry may not have.
 func (n names) registry() string { return strings.ReplaceAll(n.global(), "-", "") }
 
+// vault is a global name of at most 24 characters.
+func (n names) vault() string {
+	return strings.TrimSuffix(n.local()[:min(len(n.local()), 15)], "-") + "-" + n.unique()
+}
+
 // role names a role assignment, which must be a GUID.
 func (n names) role(what string) string {
 	return uuid.NewSHA1(uuid.NameSpaceOID, []byte(n.unique()+" "+what)).String()

@@ -10,7 +10,7 @@ import (
 // outputs are what people and the smoke client need. None is secret.
 func (d *deployment) outputs(app *containerApp, server *image.Deployed) pulumi.Map {
 	mcpURL := pulumi.Sprintf("%s/mcp", app.publicURL)
-	return pulumi.Map{
+	outputs := pulumi.Map{
 		"resourceGroup": d.group.Name,
 		"containerApp":  app.Name,
 		"image":         server.Ref,
@@ -24,6 +24,10 @@ func (d *deployment) outputs(app *containerApp, server *image.Deployed) pulumi.M
 		"previous":       pulumi.String(d.release.Previous),
 		"latestRevision": app.LatestRevisionName,
 	}
+	if d.config.domain != "" {
+		outputs["domainNext"] = d.domainNext(app)
+	}
+	return outputs
 }
 
 // VSCode is a mcp.json for VS Code that asks for a token when the server is started, and keeps it in VS Code's store.

@@ -77,6 +77,15 @@ func (c *config) namespaces() []string {
 	if c.redisKind != existingRedis {
 		all = append(all, "Microsoft.Cache")
 	}
+	if len(c.alertEmails) > 0 || c.diagnostics {
+		all = append(all, "Microsoft.Insights")
+	}
+	if c.zoneRedundant || c.private {
+		all = append(all, "Microsoft.Network")
+	}
+	if c.secretStore == vaultStore {
+		all = append(all, "Microsoft.KeyVault")
+	}
 	slices.Sort(all)
 	return all
 }

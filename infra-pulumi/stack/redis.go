@@ -9,11 +9,22 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// newRedis makes the Redis of the configured kind, unless it exists already, and answers its URL, key included, as a secret.
-func (d *deployment) newRedis() (pulumi.StringOutput, error) {
+// redis is where the sessions are.
+type redis struct {
+	url      pulumi.StringOutput   // secret: the key is in it
+	resource pulumi.CustomResource // nil: not made here
+	logged   pulumi.CustomResource // what of it logs
+	metrics  string                // the namespace of its metrics
+
+	// What a private endpoint connects to, and the DNS zone in which it is found.
+	linkGroup, linkZone string
+}
+
+// newRedis makes the Redis of the configured kind, unless it exists already.
+func (d *deployment) newRedis() (*redis, error) {
 	switch d.config.redisKind {
 	case existingRedis:
-		return secret(pulumi.String(d.config.redisURL).ToStringOutput()), nil
+		return &redis{url: secret(pulumi.String(d.config.redisURL).ToStringOutput())}, nil
 	case classicRedis:
 		return d.newClassicRedis()
 	default:
@@ -21,39 +32,48 @@ func (d *deployment) newRedis() (pulumi.StringOutput, error) {
 	}
 }
 
-func (d *deployment) newManagedRedis() (none pulumi.StringOutput, _ error) {
+func (d *deployment) newManagedRedis() (*redis, error) {
 	cluster, err := azurecache.NewCluster(d.Context, "redis", azurecache.ClusterArgs{
 		ResourceGroupName: d.group.Name,
 		Name:              d.names.global(),
 		SKU:               d.config.managedSKU,
 		Tags:              d.names.tags(),
-	})
+	}, d.protect())
 	if err != nil {
-		return none, err
+		return nil, err
 	}
 	database, err := azurecache.NewDatabase(d.Context, "redis-database", azurecache.DatabaseArgs{
 		ResourceGroupName: d.group.Name,
 		ClusterName:       cluster.Name,
-	})
+	}, d.protect())
 	if err != nil {
-		return none, err
+		return nil, err
 	}
-	return redisURL(cluster.HostName, database.Port, database.Key(d.Context, d.group.Name, cluster.Name, d.config.redisKey == secondaryKey)), nil
+	key := database.Key(d.Context, d.group.Name, cluster.Name, d.config.redisKey == secondaryKey)
+	return &redis{
+		url: redisURL(cluster.HostName, database.Port, key), resource: cluster, logged: database,
+		metrics: "Microsoft.Cache/redisEnterprise", linkGroup: "redisEnterprise", linkZone: "privatelink.redis.azure.net",
+	}, nil
 }
 
-func (d *deployment) newClassicRedis() (none pulumi.StringOutput, _ error) {
-	redis, err := azurecache.NewRedis(d.Context, "redis", azurecache.RedisArgs{
+func (d *deployment) newClassicRedis() (*redis, error) {
+	cache, err := azurecache.NewRedis(d.Context, "redis", azurecache.RedisArgs{
 		ResourceGroupName: d.group.Name,
 		Name:              d.names.global(),
 		SKU:               d.config.classicSKU.name,
 		Family:            d.config.classicSKU.family,
 		Capacity:          d.config.classicSKU.capacity,
+		Private:           d.config.private,
 		Tags:              d.names.tags(),
-	})
+	}, d.protect())
 	if err != nil {
-		return none, err
+		return nil, err
 	}
-	return redisURL(redis.HostName, redis.SSLPort, redis.Key(d.Context, d.group.Name, d.config.redisKey == secondaryKey)), nil
+	key := cache.Key(d.Context, d.group.Name, d.config.redisKey == secondaryKey)
+	return &redis{
+		url: redisURL(cache.HostName, cache.SSLPort, key), resource: cache, logged: cache,
+		metrics: "Microsoft.Cache/Redis", linkGroup: "redisCache", linkZone: "privatelink.redis.cache.windows.net",
+	}, nil
 }
 
 // redisURL is a secret because the key is.

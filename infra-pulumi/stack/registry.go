@@ -27,7 +27,7 @@ func (d *deployment) newRegistry() (*registry, error) {
 	made, err := containerregistry.NewRegistry(d.Context, "registry", &containerregistry.RegistryArgs{
 		ResourceGroupName: d.group.Name,
 		RegistryName:      pulumi.String(d.names.registry()),
-		Sku:               containerregistry.SkuArgs{Name: pulumi.String("Basic")},
+		Sku:               containerregistry.SkuArgs{Name: pulumi.String(d.config.registrySKU)},
 		AdminUserEnabled:  pulumi.Bool(d.config.adminUser),
 		Tags:              d.names.tags(),
 	})

@@ -25,6 +25,12 @@ const (
 	secondaryKey = "secondary"
 )
 
+// Who keeps the server's secrets.
+const (
+	appStore   = "app"
+	vaultStore = "vault"
+)
+
 // setting is one value of the stack's configuration.
 type setting struct {
 	key      string // as in `pulumi config set KEY VALUE`
@@ -63,7 +69,22 @@ var settings = []setting{
 		ok: oneOf(primaryKey, secondaryKey)},
 	{key: "redis:sku", want: "a size of that kind: Balanced_B0 (managed's default), MemoryOptimized_M10, …; Basic_C0 (classic's default) to Standard_C6, Premium_P1 to Premium_P5", example: "Balanced_B1"},
 
-	{key: "registry:adminUser", initial: "false", want: "true where whoever deploys may not assign roles, else false", example: "true", ok: oneOf("true", "false")},
+	{key: "data:protect", initial: "false", want: "true where Pulumi must refuse to delete or replace Redis and the resource group, else false", example: "true", ok: isBool},
+
+	{key: "network:zoneRedundant", initial: "false", want: "true to spread replicas over zones, which puts the environment into a network of its own; another value makes another environment", example: "true", ok: isBool},
+	{key: "network:private", initial: "false", want: "true where Redis is to be reached through a private endpoint only; another value makes another environment", example: "true", ok: isBool},
+
+	{key: "secrets:store", initial: appStore, want: "who keeps the server's secrets: app (the Container App), or vault (a Key Vault that the app reads)", example: vaultStore, ok: oneOf(appStore, vaultStore)},
+
+	{key: "logs:retentionDays", initial: "30", want: "how many days logs are kept, 30 (which the price of ingestion includes) to 730", example: "90", ok: between(30, 730)},
+	{key: "logs:diagnostics", initial: "false", want: "true to log what the registry and Redis log and measure too, else false", example: "true", ok: isBool},
+	{key: "alerts:email", want: "addresses that alerts are mailed to (comma list); none: no alerts", example: "operations@example.com", ok: list(isEmail)},
+
+	{key: "domain:name", want: "a domain of your own for the server", example: "mcp.example.com", ok: isDomain},
+	{key: "domain:step", want: "with domain:name, how far it is: dns, certificate, bound; the output domainNext says what comes next", example: domainDNS, ok: oneOf(domainDNS, domainCertificate, domainBound)},
+
+	{key: "registry:sku", initial: "Basic", want: "the registry's size: Basic, Standard or Premium", example: "Standard", ok: oneOf("Basic", "Standard", "Premium")},
+	{key: "registry:adminUser", initial: "false", want: "true where whoever deploys may not assign roles, else false", example: "true", ok: isBool},
 
 	{key: "server:cpu", initial: "0.5", want: "cores per replica, 0.25 to 4 in steps of 0.25", example: "0.5", ok: isCPU},
 	{key: "server:memory", want: "twice as many Gi as there are cores, or nothing", example: "1Gi"},
@@ -113,6 +134,17 @@ func isCORS(s string) bool {
 		return isOrigin(strings.Replace(origin, "http://", "https://", 1)) && !strings.HasSuffix(origin, "/")
 	})(s)
 }
+
+func isBool(s string) bool { return s == "true" || s == "false" }
+
+var (
+	domain = regexp.MustCompile(`^([0-9a-z]([0-9a-z-]{0,61}[0-9a-z])?\.)+[a-z]{2,63}$`)
+	email  = regexp.MustCompile(`^[^@\s,]+@[^@\s,]+\.[^@\s,]+$`)
+)
+
+func isDomain(s string) bool { return domain.MatchString(s) }
+
+func isEmail(s string) bool { return email.MatchString(s) }
 
 var hostName = regexp.MustCompile(`^[0-9A-Za-z]([0-9A-Za-z.-]{0,251}[0-9A-Za-z])?$`)
 

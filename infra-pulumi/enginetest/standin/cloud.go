@@ -232,6 +232,9 @@ func (c *Cloud) put(id, name string, k kind, inputs object) error {
 	if old := c.find(id); old != nil {
 		r.revisions, r.rotations = old.revisions, old.rotations
 	}
+	if err := c.checkDomain(k, inputs); err != nil {
+		return err
+	}
 	if k.arm == appType {
 		if err := c.revise(r); err != nil {
 			return err
@@ -246,6 +249,11 @@ func (c *Cloud) needs(id string, k kind, inputs object) []string {
 	var ids []string
 	if k.arm != groupType {
 		ids = append(ids, parent(id))
+	}
+	for _, domain := range domains(k, inputs) {
+		if certificate, _ := domain["certificateId"].(string); certificate != "" {
+			ids = append(ids, certificate)
+		}
 	}
 	for _, path := range k.references {
 		if v, ok := lookup(inputs, path).(string); ok && v != "" {

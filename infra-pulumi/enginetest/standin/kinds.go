@@ -20,6 +20,8 @@ const (
 	managedType     = "Microsoft.Cache/redisEnterprise"
 	databaseType    = "Microsoft.Cache/redisEnterprise/databases"
 	roleType        = "Microsoft.Authorization/roleAssignments"
+	certificateType = "Microsoft.App/managedEnvironments/managedCertificates"
+	secretType      = "Microsoft.KeyVault/vaults/secrets"
 )
 
 // kind tells how a Pulumi type of azure-native maps to a type of Azure's.
@@ -60,6 +62,28 @@ var kinds = map[string]kind{
 	"app:ContainerApp": {arm: appType, api: "2022-10-01",
 		url: []string{"containerAppName"}, located: true, name: random, replace: []string{"environmentId"},
 		references: [][]string{{"environmentId"}, {"managedEnvironmentId"}}},
+	"app:ManagedCertificate": {arm: certificateType, api: "2022-10-01",
+		url: []string{"environmentName", "managedCertificateName"}, located: true, name: random},
+	"keyvault:Vault": {arm: "Microsoft.KeyVault/vaults", api: "2023-02-01",
+		url: []string{"vaultName"}, located: true, name: random},
+	"keyvault:Secret": {arm: secretType, api: "2023-02-01",
+		url: []string{"vaultName", "secretName"}, name: random},
+	"network:VirtualNetwork": {arm: "Microsoft.Network/virtualNetworks", api: "2023-02-01",
+		url: []string{"virtualNetworkName"}, located: true, name: random},
+	"network:PrivateEndpoint": {arm: "Microsoft.Network/privateEndpoints", api: "2023-02-01",
+		url: []string{"privateEndpointName"}, located: true, name: random},
+	"network:PrivateDnsZoneGroup": {arm: "Microsoft.Network/privateEndpoints/privateDnsZoneGroups", api: "2023-02-01",
+		url: []string{"privateEndpointName", "privateDnsZoneGroupName"}, name: random},
+	"network:PrivateZone": {arm: "Microsoft.Network/privateDnsZones", api: "2020-06-01",
+		url: []string{"privateZoneName"}, located: true, name: random},
+	"network:VirtualNetworkLink": {arm: "Microsoft.Network/privateDnsZones/virtualNetworkLinks", api: "2020-06-01",
+		url: []string{"privateZoneName", "virtualNetworkLinkName"}, located: true, name: random, references: [][]string{{"virtualNetwork", "id"}}},
+	"insights:ActionGroup": {arm: "Microsoft.Insights/actionGroups", api: "2023-01-01",
+		url: []string{"actionGroupName"}, located: true, name: random},
+	"insights:MetricAlert": {arm: "Microsoft.Insights/metricAlerts", api: "2018-03-01",
+		url: []string{"ruleName"}, located: true, name: random},
+	"insights:DiagnosticSetting": {arm: "Microsoft.Insights/diagnosticSettings", api: "2021-05-01-preview",
+		url: []string{"name"}, scope: "resourceUri", name: random, references: [][]string{{"workspaceId"}}},
 	"cache:Redis": {arm: classicType, api: "2023-04-01",
 		url: []string{"name"}, located: true, name: random},
 	"cache:RedisEnterprise": {arm: managedType, api: "2023-03-01-preview",

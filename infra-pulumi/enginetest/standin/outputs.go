@@ -42,6 +42,11 @@ func (c *Cloud) outputs(r *record) object {
 		if _, ok := out["port"]; !ok {
 			out["port"] = 10000.0
 		}
+	case secretType:
+		value, _ := lookup(out, []string{"properties", "value"}).(string)
+		vault, _ := r.inputs["vaultName"].(string)
+		uri := "https://" + vault + ".vault.azure.net/secrets/" + name
+		out["properties"] = object{"secretUri": uri, "secretUriWithVersion": uri + "/" + guid(value)}
 	case roleType:
 		out["createdOn"] = c.options.Granted.UTC().Format(time.RFC3339Nano)
 	case identityType:
@@ -51,6 +56,7 @@ func (c *Cloud) outputs(r *record) object {
 }
 
 func (c *Cloud) appOutputs(r *record, name string, out object) {
+	out["customDomainVerificationId"] = guid("domains")
 	out["runningStatus"], out["outboundIpAddresses"] = "Running", []any{"203.0.113.11"}
 	if ingress, ok := lookup(out, []string{"configuration", "ingress"}).(object); ok {
 		ingress["fqdn"] = name + "." + c.options.Domain

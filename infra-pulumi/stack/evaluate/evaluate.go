@@ -46,6 +46,8 @@ type Resource struct {
 	Inputs resource.PropertyMap
 	// BeforeCreate and BeforeUpdate name the hooks that the engine would run.
 	BeforeCreate, BeforeUpdate []string
+	// Protected ones are neither deleted nor replaced.
+	Protected bool
 	// DependsOn are the URNs of the resources that must exist before.
 	DependsOn []string
 }
@@ -121,6 +123,7 @@ func (p *pretend) NewResource(args pulumi.MockResourceArgs) (string, resource.Pr
 	declared := Resource{Type: args.TypeToken, Name: args.Name, Inputs: args.Inputs}
 	if rpc := args.RegisterRPC; rpc != nil {
 		declared.BeforeCreate, declared.BeforeUpdate = rpc.GetHooks().GetBeforeCreate(), rpc.GetHooks().GetBeforeUpdate()
+		declared.Protected = rpc.GetProtect()
 		declared.DependsOn = rpc.GetDependencies()
 	}
 	p.mu.Lock()
@@ -144,6 +147,8 @@ func (p *pretend) NewResource(args pulumi.MockResourceArgs) (string, resource.Pr
 	case "RedisEnterprise", "Redis":
 		answer("hostName", p.azure.RedisHost)
 		answer("sslPort", p.azure.RedisPort)
+	case "Secret":
+		answer("properties", map[string]any{"secretUriWithVersion": "https://vault.vault.azure.net/secrets/" + name + "/1"})
 	case "Database":
 		answer("port", p.azure.RedisPort)
 	case "ContainerApp":
@@ -162,6 +167,7 @@ func physicalName(kind string, args pulumi.MockResourceArgs) string {
 		"ResourceGroup": "resourceGroupName", "Registry": "registryName", "Workspace": "workspaceName",
 		"ManagedEnvironment": "environmentName", "ContainerApp": "containerAppName", "UserAssignedIdentity": "resourceName",
 		"RedisEnterprise": "clusterName", "Redis": "name", "Database": "databaseName", "RoleAssignment": "roleAssignmentName",
+		"Vault": "vaultName", "Secret": "secretName", "ManagedCertificate": "managedCertificateName",
 	}
 	if value := args.Inputs[inputs[kind]]; value.IsString() {
 		return value.StringValue()
