@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+	"github.com/redis/rueidis"
+
+	"github.com/prynai/prynai-mcp/server/entratest"
+	"github.com/prynai/prynai-mcp/server/internal/redis/redistest"
+	"github.com/prynai/prynai-mcp/server/surface"
+)
+
+// What a plain call may cost, in counts that do not depend on the machine. The
+// bench module reads the attributes of these tests; times are its own.
+
+// A plain call of a session that the replica knows asks Redis for nothing. The
+// replicas' heartbeats and the draws of the rate limit, of which one serves a
+// hundred calls, are no part of it.
+func TestPlainCallsLeaveRedisAlone(t *testing.T) {
+	const calls, sessions = 1000, 10
+	entra := entratest.Start(t, entratest.Options{})
+	store := redistest.Start(t)
+	var replicas []*local
+	for range 2 {
+		replicas = append(replicas, startLocal(t, product("test"), protected(entra), "REDIS_URL="+store.URL))
+	}
+	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{store.Addr}, DisableCache: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	add := func(i int, r request) {
+		r.body = addCall(i)
+		if got := replicas[i/sessions%2].do(t, r); got.status != http.StatusOK || !strings.Contains(got.body, fmt.Sprintf(`"text":"%d"`, 3*i)) {
+			t.Fatalf("add %d and %d: %v", i, 2*i, got)
+		}
+	}
+	var callers []request
+	for i := range sessions {
+		token := entra.Mint(entratest.Token{User: fmt.Sprint("user-", i), Scopes: []string{"mcp.invoke"}})
+		callers = append(callers, request{token: token, session: replicas[i%2].initialize(t, token, mcp.ProtocolVersion20251125)})
+	}
+	// Both replicas come to know all sessions, and trust what they know as soon
+	// as their heartbeats have come round.
+	eventually(t, "the replicas know the sessions", func() bool {
+		before := commands(t, client)
+		for i := range 4 * sessions {
+			add(i, callers[i%sessions])
+		}
+		return commands(t, client)["hgetall"] == before["hgetall"]
+	})
+
+	before, started := commands(t, client), time.Now()
+	for i := range calls {
+		add(i, callers[i%sessions])
+	}
+	after, took := commands(t, client), time.Since(started)
+	asked := 0
+	for name, count := range after {
+		switch count -= before[name]; name {
+		case "info": // this test's own
+		case "publish": // heartbeats
+			if most := 2*int(took/(100*time.Millisecond)) + 10; count > most {
+				t.Errorf("%d messages were published in %s, more than the heartbeats", count, took)
+			}
+		case "evalsha", "time", "get", "set": // a draw is a script of these three
+			if most := calls / 10; count > most {
+				t.Errorf("%d x %s, more than the draws of the rate limit", count, name)
+			}
+		default:
+			asked += count
+			if count > 0 {
+				t.Errorf("%d plain calls made Redis run %s %d times", calls, name, count)
+			}
+		}
+	}
+	t.Attr("redis-commands", strconv.Itoa(asked))
+	t.Logf("in %s: before %v, after %v", took, before, after)
+}
+
+// commands counts what Redis has run, by name.
+func commands(t *testing.T, client rueidis.Client) map[string]int {
+	t.Helper()
+	info, err := client.Do(t.Context(), client.B().Info().Section("commandstats").Build()).ToString()
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := map[string]int{}
+	for line := range strings.Lines(info) {
+		name, rest, found := strings.Cut(strings.TrimPrefix(line, "cmdstat_"), ":calls=")
+		text, _, _ := strings.Cut(rest, ",")
+		if !found {
+			continue
+		}
+		if counts[name], err = strconv.Atoi(text); err != nil {
+			t.Fatalf("INFO commandstats: %q", line)
+		}
+	}
+	return counts
+}
+
+func addCall(i int) string {
+	return fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"add","arguments":{"a":%d,"b":%d}}}`, i+1, i, 2*i)
+}
+
+// A plain call may allocate a fifth more than bare mcp-go, although it is
+// authenticated, limited, logged and of a session that lasts.
+func TestPlainCallAllocations(t *testing.T) {
+	const most = 1.2
+	entra := entratest.Start(t, entratest.Options{})
+	store := redistest.Embedded(t)
+	l := startLocal(t, product("test"), protected(entra), "REDIS_URL=redis://"+store.Addr(), "RATE_LIMIT=100000", "LISTEN_ADDR=127.0.0.1:8000")
+	token := entra.Mint(entratest.Token{User: "user", Scopes: []string{"mcp.invoke"}})
+	header := http.Header{"Authorization": {"Bearer " + token}}
+	ours := plainCall(t, l.handler, header, store.CommandCount)
+
+	bare := surface.New("test")
+	bare.Register(surface.Dependencies{})
+	theirs := plainCall(t, server.NewStreamableHTTPServer(bare.MCPServer), http.Header{}, func() int { return 0 })
+	nothing := testing.AllocsPerRun(1000, func() { newExchange(header, []byte(addCall(20))) })
+	ratio := (ours - nothing) / (theirs - nothing)
+	t.Attr("allocations-ratio", strconv.FormatFloat(ratio, 'f', 2, 64))
+	t.Logf("allocations of a plain call: %.0f, bare mcp-go %.0f, both without the %.0f of the test's own", ours-nothing, theirs-nothing, nothing)
+	if ratio > most {
+		t.Errorf("a plain call allocates %.2f times as often as bare mcp-go, want at most %.1f", ratio, most)
+	}
+}
+
+// plainCall opens a session and counts a call's allocations, once calls run no
+// commands of Redis any more.
+func plainCall(t *testing.T, handler http.Handler, header http.Header, commands func() int) float64 {
+	t.Helper()
+	header.Set("Content-Type", "application/json")
+	header.Set("Accept", "application/json, text/event-stream")
+	serve := func(body string) *exchange {
+		x := newExchange(header, []byte(body))
+		handler.ServeHTTP(x, x.request.WithContext(t.Context()))
+		if x.status >= 300 {
+			t.Fatalf("%d %s", x.status, &x.body)
+		}
+		return x
+	}
+	opened := serve(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"` + mcp.ProtocolVersion20251125 +
+		`","capabilities":{},"clientInfo":{"name":"test","version":"1"}}}`)
+	header.Set("Mcp-Session-Id", opened.header.Get("Mcp-Session-Id"))
+	body := addCall(20)
+	if got := serve(body).body.String(); !strings.Contains(got, `"text":"60"`) {
+		t.Fatal(got)
+	}
+	eventually(t, "the replica trusts what it knows of the session", func() bool {
+		before := commands()
+		for range 20 {
+			serve(body)
+		}
+		return commands() == before
+	})
+	return testing.AllocsPerRun(1000, func() { serve(body) })
+}
+
+// exchange is a request and the writer of its answer, with as few allocations
+// as can be.
+type exchange struct {
+	request *http.Request
+	header  http.Header
+	status  int
+	body    bytes.Buffer
+}
+
+func newExchange(header http.Header, body []byte) *exchange {
+	request, err := http.NewRequest(http.MethodPost, "http://127.0.0.1:8000/mcp", io.NopCloser(bytes.NewReader(body)))
+	if err != nil {
+		panic(err) // the address is right
+	}
+	request.ContentLength, request.Header = int64(len(body)), header.Clone() // the token is taken out of it
+	return &exchange{request: request, header: make(http.Header)}
+}
+
+func (x *exchange) Header() http.Header         { return x.header }
+func (x *exchange) WriteHeader(status int)      { x.status = status }
+func (x *exchange) Write(p []byte) (int, error) { return x.body.Write(p) }
+func (x *exchange) Flush()                      {}
+
