@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -18,7 +19,7 @@ func Recover(logger *slog.Logger) Middleware {
 				if cause == nil {
 					return
 				}
-				if cause == http.ErrAbortHandler { // not an accident: net/http's way to hang up
+				if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) { // not an accident: net/http's way to hang up
 					panic(cause)
 				}
 				id := RequestID(w)

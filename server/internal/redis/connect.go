@@ -154,7 +154,7 @@ func reason(err error) string {
 		return "silence"
 	}
 	for {
-		switch e := err.(type) {
+		switch e := err.(type) { //nolint:errorlint // this is the unwrapping
 		case interface{ Unwrap() error }:
 			if inner := e.Unwrap(); inner != nil {
 				err = inner
