@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prynai/prynai-mcp/infra-pulumi/enginetest/standin"
 	"github.com/prynai/prynai-mcp/infra-pulumi/image"
 	"github.com/prynai/prynai-mcp/infra-pulumi/release/azure"
 	"github.com/prynai/prynai-mcp/infra-pulumi/release/rollout"
@@ -25,13 +26,14 @@ type release struct {
 	stack   auto.Stack
 	manager string
 	build   string // what the source is now
+	proving func() // called before each proof
 }
 
 func newRelease(t *testing.T) *release {
 	e := newEngine(t)
 	manager := httptest.NewServer(e.cloud.Handler())
 	t.Cleanup(manager.Close)
-	r := &release{engine: e, manager: manager.URL, build: "good-1"}
+	r := &release{engine: e, manager: manager.URL, build: "good-1", proving: func() {}}
 	r.stack = e.stack(t, r.program().Deploy)
 	return r
 }
@@ -47,7 +49,7 @@ func (r *release) rollout(t *testing.T) *rollout.Rollout {
 	return &rollout.Rollout{
 		Cloud: azure.New(r.stack, azure.Options{Program: r.program(), Manager: r.manager, Out: t.Output()}),
 		Prove: r.prove, Say: t.Logf,
-		Limits: rollout.Limits{Ready: 3 * time.Second, Patience: time.Second, Settle: time.Second, Drain: time.Second, Poll: 100 * time.Millisecond},
+		Limits: rollout.Limits{Ready: 3 * time.Second, Patience: time.Second, Settle: time.Second, Drain: 300 * time.Millisecond, Poll: 50 * time.Millisecond},
 	}
 }
 
@@ -58,6 +60,7 @@ func (r *release) deploy(ctx context.Context, t *testing.T, build string) error 
 
 // prove asks the pretend Azure which revision serves at an address.
 func (r *release) prove(_ context.Context, url, build string) (string, error) {
+	r.proving()
 	revisions, err := r.cloud.Revisions("app")
 	if err != nil {
 		return "", err
@@ -164,4 +167,53 @@ func TestRelease(t *testing.T) {
 	r.want(t, "(good-1) (good-2) (wrong-3) (stable-wrong-4) good-5:100")
 	r.noSecrets(t)
 	r.step(t, "release of what was staged")
+}
+
+// TestReleaseFailures lets Azure refuse, or fail after it began, whatever a release asks of it. The traffic stays where
+// it was, a plain up leaves it there too, and the next release holds.
+func TestReleaseFailures(t *testing.T) {
+	r := newRelease(t)
+	ctx := t.Context()
+	if _, err := r.stack.Up(ctx); err != nil {
+		t.Fatal(err)
+	}
+	r.step(t, "plain up: Azure itself moves the traffic")
+	for n, test := range []struct {
+		what  string
+		late  bool
+		state string // afterwards
+	}{
+		{"pin", false, "good-1:100"},
+		{"pin", true, "good-1:100"},
+		{"", false, "(good-1) good-4:100"},
+		{"stage", false, "(good-1) good-4:100"},
+		{"stage", true, "(good-1) good-4:100 good-6"},
+		{"move", false, "(good-1) good-4:100 good-6 (good-7)"},
+		{"move", true, "(good-1) good-4:100 good-6 (good-7) (good-8)"},
+		{"", false, "(good-1) (good-4) (good-6) (good-7) (good-8) good-9:100"},
+	} {
+		fail := func() {
+			r.cloud.Fail(standin.Update, "app", standin.Failure{Err: errors.New("Failed to provision revision."), Late: test.late})
+		}
+		switch test.what {
+		case "pin", "stage": // what is asked first
+			fail()
+		case "move":
+			r.proving = func() { fail(); r.proving = func() {} }
+		}
+		name := fmt.Sprintf("%s fails, late: %v", test.what, test.late)
+		if test.what == "" {
+			name = "nothing fails"
+		}
+		err := r.deploy(ctx, t, fmt.Sprintf("good-%d", n+2))
+		if told := err != nil && strings.Contains(err.Error(), "Failed to provision") && strings.Contains(err.Error(), "with revision "); told != (test.what != "") {
+			t.Errorf("%s: got %v", name, err)
+		}
+		r.want(t, test.state)
+		outputs, err := r.stack.Outputs(ctx)
+		if err != nil || test.what != "pin" && outputs["live"].Value == "" {
+			t.Errorf("%s: the stack forgot what is live: %v, %v", name, outputs["live"].Value, err)
+		}
+		r.step(t, name)
+	}
 }

@@ -75,7 +75,9 @@ func (c *command) prepare(ctx context.Context) (*prepared, error) {
 	}
 	s, problem := openStack(ctx, c.stack)
 	if problem == nil {
-		smoke.environment, problem = smokeEnvironment(ctx, s)
+		var known []string
+		known, problem = smokeEnvironment(ctx, s)
+		smoke.environment = append(smoke.environment, known...)
 	}
 	if err := errors.Join(problem, smoke.token(ctx)); err != nil {
 		smoke.remove()
@@ -123,7 +125,11 @@ func (c *command) destroy(ctx context.Context) error {
 			return errors.New("that is not its name; nothing was deleted")
 		}
 	}
-	if _, err := s.Destroy(context.WithoutCancel(ctx), optdestroy.ProgressStreams(c)); err != nil {
+	err = azure.Exclusively(ctx, s, c, func() error {
+		_, err := s.Destroy(context.WithoutCancel(ctx), optdestroy.ProgressStreams(c))
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	c.say("%-10s nothing is left on Azure; the stack's configuration is kept (pulumi stack rm %s)", "destroyed", s.Name())

@@ -21,7 +21,8 @@ import (
 // smokeClient is the smoke client, compiled. Its own settings, the client's secret among them, come from .env.
 type smokeClient struct {
 	path        string
-	environment []string // what the stack says, which wins
+	folder      string   // removed in the end, with the program
+	environment []string // what wins over .env
 }
 
 // buildSmoke compiles the smoke client into a folder of its own, until remove.
@@ -34,7 +35,7 @@ func buildSmoke(ctx context.Context) (*smokeClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &smokeClient{path: filepath.Join(folder, "smoke")}
+	s := &smokeClient{path: filepath.Join(folder, "smoke"), folder: folder}
 	if runtime.GOOS == "windows" {
 		s.path += ".exe"
 	}
@@ -47,7 +48,7 @@ func buildSmoke(ctx context.Context) (*smokeClient, error) {
 	return s, nil
 }
 
-func (s *smokeClient) remove() { _ = os.RemoveAll(filepath.Dir(s.path)) } // it lies in a temporary folder
+func (s *smokeClient) remove() { _ = os.RemoveAll(s.folder) } // it is a temporary one
 
 // smokeEnvironment is what the stack knows of the settings that the client needs. What it does not, .env must.
 func smokeEnvironment(ctx context.Context, s auto.Stack) ([]string, error) {

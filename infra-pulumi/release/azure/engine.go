@@ -7,19 +7,13 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/pulumi/pulumi-azure-native-sdk/authorization/v2"
-	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
-
-// lockPatience is how long another run may take to end: one whose starter was killed ends by itself, after what Azure
-// is at.
-const lockPatience = 5 * time.Minute
 
 // Preview tells what a release would change, and the changes that would destroy something.
 func (c *Cloud) Preview(ctx context.Context) (changes string, destroyed int, err error) {
@@ -52,23 +46,15 @@ func (c *Cloud) up(ctx context.Context, program pulumi.RunFunc, options ...optup
 		return context.Cause(ctx)
 	}
 	c.stack.Workspace().SetProgram(program)
-	for began := time.Now(); ; {
+	err := Exclusively(ctx, c.stack, c.out, func() error {
 		result, err := c.stack.Up(context.WithoutCancel(ctx), options...)
-		if err == nil {
-			c.outputs = result.Outputs
-			return nil
-		}
-		c.outputs = nil // whatever was recorded now is read again
-		if !auto.IsConcurrentUpdateError(err) || time.Since(began) > lockPatience {
-			return failure("up", err)
-		}
-		_, _ = fmt.Fprintln(c.out, "another run is at work on this stack; waiting for its end")
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(5 * time.Second):
-		}
+		c.outputs = result.Outputs // nil after a failure: whatever was recorded is read again
+		return err
+	})
+	if err != nil {
+		return failure("up", err)
 	}
+	return nil
 }
 
 // login asks the provider for its login. A preview of a program that does nothing else changes nothing.

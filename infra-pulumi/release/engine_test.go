@@ -1,0 +1,380 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prynai/prynai-mcp/infra-pulumi/enginetest/pulumicli"
+	"github.com/prynai/prynai-mcp/infra-pulumi/enginetest/standin"
+	"github.com/prynai/prynai-mcp/infra-pulumi/image"
+	"github.com/prynai/prynai-mcp/infra-pulumi/image/registrytest"
+	"github.com/prynai/prynai-mcp/infra-pulumi/release/rollout"
+)
+
+// The test binary acts as two programs: the command, so that it can be killed, and the smoke client, since on the
+// pretend Azure nothing runs.
+const (
+	actAs      = "PRYNAI_TEST_ACT_AS"
+	managerURL = "PRYNAI_TEST_MANAGER"
+	answersURL = "PRYNAI_TEST_ANSWERS"
+)
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(actAs) {
+	case "release":
+		os.Exit(actAsRelease())
+	case "smoke":
+		os.Exit(actAsSmoke())
+	}
+	os.Exit(m.Run())
+}
+
+// actAsRelease is the command with short limits and pretended surroundings.
+func actAsRelease() int {
+	o, err := parse(os.Args[1:], os.Stderr)
+	if err != nil {
+		return exitUsage
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return exitFailed
+	}
+	c := &command{options: o, console: newConsole(os.Stdout), stdin: os.Stdin, manager: os.Getenv(managerURL)}
+	c.limits = rollout.Limits{Ready: 5 * time.Second, Patience: time.Second, Soak: time.Second, Settle: time.Second, Drain: 2 * time.Second, Poll: 100 * time.Millisecond}
+	c.smoke = func(context.Context) (*smokeClient, error) {
+		return &smokeClient{path: self, environment: []string{actAs + "=smoke"}}, nil
+	}
+	if err := c.run(context.Background()); err != nil {
+		fmt.Println("ERROR", err)
+		return exitFailed
+	}
+	return exitOK
+}
+
+// actAsSmoke reports the build that the test says answers at the address.
+func actAsSmoke() int {
+	if os.Args[1] == "token" {
+		return exitOK
+	}
+	expected := ""
+	if len(os.Args) > 3 {
+		expected = os.Args[3]
+	}
+	response, err := http.Get(os.Getenv(answersURL) + "?at=" + url.QueryEscape(os.Getenv("PRYNAI_MCP_URL")))
+	if err != nil {
+		return exitFailed
+	}
+	build, err := io.ReadAll(response.Body)
+	ok := err == nil && response.StatusCode == http.StatusOK && (expected == "" || string(build) == expected)
+	fmt.Printf(`{"ok":%v,"build":%q,"checks":[]}`, ok, build)
+	if !ok {
+		return exitFailed
+	}
+	return exitOK
+}
+
+// world is a pretended Azure with the engine, a registry, and a folder that looks like the repository.
+type world struct {
+	cloud *standin.Cloud
+	root  string
+	cli   string
+	env   []string
+
+	mu     sync.Mutex
+	builds map[string]string // by digest
+	bad    map[string]bool   // builds that do not hold where the clients are
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	if os.Getenv("PRYNAI_ENGINE") != "1" {
+		t.Skip("SKIPPED: the tests with the real Pulumi engine run with PRYNAI_ENGINE=1, as `go tool task engine` sets it")
+	}
+	cli, err := pulumicli.Find(t.Context(), os.Stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	registry := registrytest.New(t, registrytest.Options{AzureToken: standin.Token})
+	w := &world{cloud: standin.New(standin.Options{LoginServer: registry.Host}), root: t.TempDir(), cli: cli.Path, builds: map[string]string{}, bad: map[string]bool{}}
+	provider, err := w.cloud.Serve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := provider.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	manager := httptest.NewServer(w.cloud.Handler())
+	t.Cleanup(manager.Close)
+	answers := httptest.NewServer(http.HandlerFunc(w.answer))
+	t.Cleanup(answers.Close)
+	w.copyRepository(t)
+	state := t.TempDir()
+	w.env = append(os.Environ(), "PATH="+filepath.Dir(cli.Path)+string(os.PathListSeparator)+os.Getenv("PATH"),
+		"PULUMI_BACKEND_URL=file://"+filepath.ToSlash(state), "PULUMI_HOME="+t.TempDir(), "PULUMI_CONFIG_PASSPHRASE=a passphrase for tests",
+		"PULUMI_SKIP_UPDATE_CHECK=true", managerURL+"="+manager.URL, answersURL+"="+answers.URL)
+	for name, value := range provider.Env() {
+		w.env = append(w.env, name+"="+value)
+	}
+	return w
+}
+
+// copyRepository makes a folder with all that the command needs of the repository.
+func (w *world) copyRepository(t *testing.T) {
+	t.Helper()
+	root, err := image.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(w.root, "server"), os.DirFS(filepath.Join(root, "server"))); err != nil {
+		t.Fatal(err)
+	}
+	project, err := os.ReadFile(filepath.Join(root, "Pulumi.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{"Pulumi.yaml": project, "go.work": []byte("go 1.26\n")} {
+		if err := os.WriteFile(filepath.Join(w.root, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(w.root, "infra-pulumi"), 0o700); err != nil { // the project's main
+		t.Fatal(err)
+	}
+}
+
+// version makes another version of the server, and returns its build.
+func (w *world) version(t *testing.T) string {
+	t.Helper()
+	file, err := os.OpenFile(filepath.Join(w.root, "server", "main.go"), os.O_APPEND|os.O_WRONLY, 0)
+	if err == nil {
+		_, err = fmt.Fprintf(file, "\n// Version %d.\n", len(w.builds))
+	}
+	if err == nil {
+		err = file.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := image.Build(t.Context(), image.Options{Module: filepath.Join(w.root, "server")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.builds[img.Digest] = img.Build
+	return img.Build
+}
+
+// answer tells the build that serves at an address.
+func (w *world) answer(rw http.ResponseWriter, r *http.Request) {
+	at := r.FormValue("at")
+	own := strings.Contains(at, "--") // as only names of revisions have it
+	revisions, err := w.cloud.Revisions("app")
+	for _, revision := range revisions {
+		if !revision.Ready || own && at != "https://"+revision.FQDN+"/mcp" || !own && revision.Weight != 100 {
+			continue
+		}
+		build := w.buildOf(revision)
+		if !own && w.isBad(build) {
+			rw.WriteHeader(http.StatusBadGateway)
+		}
+		_, _ = io.WriteString(rw, build)
+		return
+	}
+	http.Error(rw, fmt.Sprint("nothing answers: ", err), http.StatusNotFound)
+}
+
+func (w *world) isBad(build string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.bad[build]
+}
+
+func (w *world) buildOf(r standin.Revision) string {
+	containers, _ := r.Template["containers"].([]any)
+	container, _ := containers[0].(map[string]any)
+	_, digest, _ := strings.Cut(fmt.Sprint(container["image"]), "@")
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.builds[digest]
+}
+
+// live is the build with all the traffic; active counts the revisions that run.
+func (w *world) live(t *testing.T) (live string, active int) {
+	t.Helper()
+	revisions, err := w.cloud.Revisions("app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range revisions {
+		if r.Weight == 100 && r.Ready {
+			live = w.buildOf(r)
+		}
+		if r.Active {
+			active++
+		}
+	}
+	return live, active
+}
+
+// command is a call of the command as a process.
+func (w *world) command(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.CommandContext(t.Context(), self, args...)
+	command.Dir = w.root
+	command.Env = append(w.env, actAs+"=release")
+	return command
+}
+
+// release runs the command to its end, and returns what it said.
+func (w *world) release(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	out, err := w.command(t, args...).CombinedOutput()
+	t.Logf("release %s\n%s", strings.Join(args, " "), out)
+	return string(out), err
+}
+
+// killed kills the command as soon as it says something.
+func (w *world) killed(t *testing.T, at string, args ...string) {
+	t.Helper()
+	command := w.command(t, args...)
+	out, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	reached := false
+	for lines := bufio.NewScanner(out); !reached && lines.Scan(); {
+		t.Log(lines.Text())
+		reached = strings.Contains(lines.Text(), at)
+	}
+	if err := command.Process.Kill(); err != nil || !reached {
+		t.Errorf("%q was not reached: %v", at, err)
+	}
+	_ = command.Wait() // it was killed
+}
+
+func (w *world) pulumi(t *testing.T, args ...string) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), w.cli, append(args, "--non-interactive")...)
+	command.Dir, command.Env = w.root, w.env
+	out, err := command.CombinedOutput()
+	if err != nil {
+		t.Fatalf("pulumi %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+func (w *world) configure(t *testing.T) {
+	t.Helper()
+	w.pulumi(t, "stack", "init", "test")
+	for key, value := range map[string]string{
+		"azure-native:location": "westeurope",
+		"entra:tenantId":        "11111111-1111-1111-1111-111111111111",
+		"entra:serverAppId":     "22222222-2222-2222-2222-222222222222",
+	} {
+		w.pulumi(t, "config", "set", key, value)
+	}
+}
+
+// TestCommand is what a person does.
+func TestCommand(t *testing.T) {
+	w := newWorld(t)
+	if out, err := w.release(t, "deploy"); err == nil || !strings.Contains(out, "pulumi stack init dev") {
+		t.Errorf("without a stack: %v, %s", err, out)
+	}
+	w.configure(t)
+	first := w.version(t)
+	if out, err := w.release(t, "deploy"); err != nil || !strings.Contains(out, "create") || !strings.Contains(out, "MCP URL   https://") {
+		t.Fatalf("the first: %v, %s", err, out)
+	}
+	if live, active := w.live(t); live != first || active != 1 {
+		t.Errorf("%s is live, %d run", live, active)
+	}
+	w.pulumi(t, "config", "set", "redis:kind", "classic")
+	if out, err := w.release(t, "deploy"); err == nil || !strings.Contains(out, "--replace") {
+		t.Errorf("another Redis: %v, %s", err, out)
+	}
+	if out, err := w.release(t, "rollback"); err == nil || !strings.Contains(out, "nothing was released before") {
+		t.Errorf("a rollback to nothing: %v, %s", err, out)
+	}
+	w.destroy(t, "no\n", true)
+	w.destroy(t, "", true)
+	w.destroy(t, "test\n", false)
+}
+
+func (w *world) destroy(t *testing.T, answer string, left bool) {
+	t.Helper()
+	command := w.command(t, "destroy")
+	command.Stdin = strings.NewReader(answer)
+	out, err := command.CombinedOutput()
+	if left != (err != nil) || left != (len(w.cloud.Resources()) > 0) {
+		t.Errorf("destroy, answered %q: %v, %d resources\n%s", answer, err, len(w.cloud.Resources()), out)
+	}
+}
+
+// TestKilled kills one release after the other, each in another step, and lets the next one carry on.
+func TestKilled(t *testing.T) {
+	w := newWorld(t)
+	w.configure(t)
+	w.version(t)
+	if out, err := w.release(t, "deploy"); err != nil {
+		t.Fatal(out)
+	}
+	w.watch(t)
+	build := w.version(t)
+	for _, at := range []string{"app updating", "waiting until", "at its own address", "giving all the traffic", "finishes what it runs", "deactivating"} {
+		w.killed(t, at, "deploy")
+	}
+	if out, err := w.release(t, "deploy"); err != nil {
+		t.Error(out)
+	}
+	if live, active := w.live(t); live != build || active != 1 {
+		t.Errorf("%s is live, want %s, and %d run", live, build, active)
+	}
+}
+
+// watch looks until the end of the test that all the traffic goes to one revision that is ready.
+func (w *world) watch(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ; ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
+			revisions, err := w.cloud.Revisions("app")
+			served := 0
+			for _, r := range revisions {
+				if r.Ready {
+					served += r.Weight
+				}
+			}
+			if err != nil || served != 100 {
+				state, _ := json.Marshal(revisions)
+				t.Errorf("%d %% of the traffic is served: %v %s", served, err, state)
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() { stop(); <-done })
+}
