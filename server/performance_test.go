@@ -188,4 +188,3 @@ func (x *exchange) Header() http.Header         { return x.header }
 func (x *exchange) WriteHeader(status int)      { x.status = status }
 func (x *exchange) Write(p []byte) (int, error) { return x.body.Write(p) }
 func (x *exchange) Flush()                      {}
-
