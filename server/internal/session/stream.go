@@ -134,6 +134,7 @@ func (s *Store) append(ctx context.Context, session, id string, first int64, kin
 	}
 	switch status {
 	case "gone":
+		s.cache.remove(session) // whatever it says, look again
 		return 0, ErrNotFound
 	case "closed":
 		return 0, ErrStreamClosed

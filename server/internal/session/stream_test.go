@@ -137,6 +137,26 @@ func testTailCursors(t *testing.T, b *backend) {
 	}
 }
 
+// testTailEnded: a tail ends with its session, also when nobody was told.
+func testTailEnded(t *testing.T, b *backend) {
+	one := b.open(t, Limits{})
+	record, ctx := one.create(t), t.Context()
+	stream := one.stream(t, record.ID)
+	want(t, "append", stream.Append(ctx, []byte("a")), nil)
+	tail, err := one.Tail(ctx, record.ID, Cursor{stream.id, 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tail.Close()
+	if err := b.client.Do(ctx, b.client.B().Del().Key(keys(record.ID).record()).Build()).Error(); err != nil {
+		t.Fatal(err)
+	}
+	_, err = tail.Read(ctx)
+	want(t, "read", err, ErrNotFound)
+	_, err = one.Load(ctx, record.ID)
+	want(t, "the session, after that", err, ErrNotFound)
+}
+
 // testTailCancelled: a stream without an answer leaves nothing to come back for.
 func testTailCancelled(t *testing.T, b *backend) {
 	one := b.open(t, Limits{})

@@ -42,7 +42,7 @@ func TestStore(t *testing.T) {
 		{"Level", testLevel}, {"Subscriptions", testSubscriptions}, {"Delete", testDelete},
 		{"Delete revives nothing", testDeleteRevivesNothing}, {"Lifetimes", testLifetimes},
 		{"Append", testAppend}, {"Append repeated", testAppendRepeated}, {"Append limits", testAppendLimits},
-		{"Tail", testTail}, {"Tail cursors", testTailCursors}, {"Tail of a cancelled call", testTailCancelled},
+		{"Tail", testTail}, {"Tail cursors", testTailCursors}, {"Tail of an ended session", testTailEnded}, {"Tail of a cancelled call", testTailCancelled},
 		{"Loss", testLoss}, {"Good-bye", testGoodbye},
 		{"Get ranks", testGetRanks}, {"Get delivered", testGetDelivered}, {"Get gaps", testGetGaps}, {"Get of a lost replica", testGetLost},
 		{"Questions", testQuestions}, {"Question without wake-up", testQuestionReread},

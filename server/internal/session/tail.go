@@ -62,7 +62,7 @@ func (t *Tail) Read(ctx context.Context) ([]Event, error) {
 	k := keys(t.session)
 	answers := t.store.client.DoMulti(ctx,
 		t.store.client.B().Xrange().Key(k.stream(t.stream)).Start(entryID(t.next)).End("+").Count(readBatch).Build(),
-		t.store.client.B().Exists().Key(k.stream(t.stream)).Build())
+		t.store.client.B().Exists().Key(k.record(), k.stream(t.stream)).Build())
 	entries, err := answers[0].AsXRange()
 	if err != nil {
 		return nil, fmt.Errorf("session: read stream: %w", err)
@@ -72,7 +72,8 @@ func (t *Tail) Read(ctx context.Context) ([]Event, error) {
 		if err != nil {
 			return nil, fmt.Errorf("session: read stream: %w", err)
 		}
-		if kept == 0 {
+		if kept < 2 {
+			t.store.cache.remove(t.session) // whatever it says, look again
 			return nil, ErrNotFound
 		}
 		return nil, t.endIfLost(ctx)
