@@ -47,8 +47,9 @@ func newTarget(f *testing.F) *target {
 // serve gives the answer to a request that its client takes back before long.
 func (l *target) serve(t *testing.T, r *http.Request, patience time.Duration) *httptest.ResponseRecorder {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	defer time.AfterFunc(patience, leave).Stop()
 	r.Host = "127.0.0.1"
 	r.Header.Set("Authorization", "Bearer "+l.token)
 	w := httptest.NewRecorder()

@@ -1,6 +1,7 @@
 package mcphttp
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -65,6 +66,9 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, id json.RawMessag
 	if errors.As(err, &denied) {
 		h.access.Deny(w, r, denied.error)
 		return
+	}
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+		return // the client has left: nobody is to be told, and nothing is wrong
 	}
 	told := refusalFor(err)
 	if told.status >= http.StatusInternalServerError {
