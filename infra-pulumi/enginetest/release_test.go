@@ -193,7 +193,7 @@ func TestReleaseFailures(t *testing.T) {
 		{"", false, "(good-1) (good-4) (good-6) (good-7) (good-8) good-9:100"},
 	} {
 		fail := func() {
-			r.cloud.Fail(standin.Update, "app", standin.Failure{Err: errors.New("Failed to provision revision."), Late: test.late})
+			r.cloud.Fail(standin.Update, "app", standin.Failure{Err: errors.New("failed to provision the revision"), Late: test.late})
 		}
 		switch test.what {
 		case "pin", "stage": // what is asked first
@@ -206,7 +206,7 @@ func TestReleaseFailures(t *testing.T) {
 			name = "nothing fails"
 		}
 		err := r.deploy(ctx, t, fmt.Sprintf("good-%d", n+2))
-		if told := err != nil && strings.Contains(err.Error(), "Failed to provision") && strings.Contains(err.Error(), "with revision "); told != (test.what != "") {
+		if told := err != nil && strings.Contains(err.Error(), "failed to provision") && strings.Contains(err.Error(), "with revision "); told != (test.what != "") {
 			t.Errorf("%s: got %v", name, err)
 		}
 		r.want(t, test.state)

@@ -77,6 +77,7 @@ func actAsSmoke() int {
 	if err != nil {
 		return exitFailed
 	}
+	defer func() { _ = response.Body.Close() }() // it was read
 	build, err := io.ReadAll(response.Body)
 	ok := err == nil && response.StatusCode == http.StatusOK && (expected == "" || string(build) == expected)
 	fmt.Printf(`{"ok":%v,"build":%q,"checks":[]}`, ok, build)

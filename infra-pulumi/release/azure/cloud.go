@@ -97,7 +97,7 @@ func (c *Cloud) Stage(ctx context.Context, record rollout.Record) (rollout.Stage
 		}
 	}
 	program := c.program
-	program.Release = &stack.Release{Live: record.Live, Previous: record.Previous}
+	program.Release = release(record, false)
 	program.Image = func(ctx *pulumi.Context, to image.Registry) (*image.Deployed, error) {
 		deployed, err := c.program.Image(ctx, to)
 		if err == nil {
@@ -127,7 +127,7 @@ func (c *Cloud) keepTemplate(ctx context.Context, record rollout.Record, options
 		return err
 	}
 	program := c.program
-	program.Release = &stack.Release{Live: record.Live, Previous: record.Previous, KeepTemplate: true}
+	program.Release = release(record, true)
 	program.Image = func(*pulumi.Context, image.Registry) (*image.Deployed, error) { // is there already
 		return &image.Deployed{Ref: pulumi.String(revision.image()).ToStringOutput()}, nil
 	}
@@ -142,6 +142,10 @@ func (c *Cloud) Activate(ctx context.Context, revision string) error {
 // Deactivate implements rollout.Cloud.
 func (c *Cloud) Deactivate(ctx context.Context, revision string) error {
 	return c.manager.act(ctx, c.output("resourceGroup"), c.output("containerApp"), revision, "deactivate")
+}
+
+func release(record rollout.Record, keepTemplate bool) *stack.Release {
+	return &stack.Release{Live: record.Live, Previous: record.Previous, KeepTemplate: keepTemplate}
 }
 
 // record is what the last run left in the outputs.

@@ -17,7 +17,12 @@ import (
 
 // Preview tells what a release would change, and the changes that would destroy something.
 func (c *Cloud) Preview(ctx context.Context) (changes string, destroyed int, err error) {
-	c.stack.Workspace().SetProgram(c.program.Deploy)
+	if err := c.readOutputs(ctx); err != nil {
+		return "", 0, err
+	}
+	program := c.program
+	program.Release = release(c.record(), false)
+	c.stack.Workspace().SetProgram(program.Deploy)
 	result, err := c.stack.Preview(ctx, optpreview.ProgressStreams(&progress{out: c.out}))
 	if err != nil {
 		return "", 0, failure("preview", err)

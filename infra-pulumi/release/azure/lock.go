@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -18,13 +19,14 @@ import (
 // lockPatience is how long another run may take to end.
 const lockPatience = 10 * time.Minute
 
-// Exclusively does something that locks the stack. It waits for another run to end; a lock that a killed run of this
-// machine left behind is removed, as `pulumi cancel` does.
+// Exclusively does something that nobody else may do to the stack at the same time. It waits for another run to end,
+// and for what Azure is still at after a run was killed. A lock that a killed run of this machine left behind is
+// removed, as `pulumi cancel` does.
 func Exclusively(ctx context.Context, s auto.Stack, out io.Writer, do func() error) error {
 	for began := time.Now(); ; {
 		err := do()
 		switch {
-		case err == nil || !auto.IsConcurrentUpdateError(err):
+		case err == nil || !auto.IsConcurrentUpdateError(err) && !strings.Contains(err.Error(), azureAtIt):
 			return err
 		case abandoned(err.Error()):
 			_, _ = fmt.Fprintln(out, "           a run that was killed left the stack locked; unlocking it")
@@ -35,7 +37,7 @@ func Exclusively(ctx context.Context, s auto.Stack, out io.Writer, do func() err
 		case time.Since(began) > lockPatience:
 			return fmt.Errorf("%w\nif nobody is at work on the stack: pulumi cancel --stack %s", err, s.Name())
 		}
-		_, _ = fmt.Fprintln(out, "           another run is at work on this stack; waiting for its end")
+		_, _ = fmt.Fprintln(out, "           another run is at work on this stack, or Azure is; waiting for the end")
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -44,9 +46,12 @@ func Exclusively(ctx context.Context, s auto.Stack, out io.Writer, do func() err
 	}
 }
 
+// azureAtIt is in the code of Azure's error for an app that it is still changing.
+const azureAtIt = "OperationInProgress"
+
 // holder is how Pulumi names the process that holds a lock. Its own service, which takes leases, names none: they
 // run out.
-var holder = regexp.MustCompile(`created by \S*?@(\S+) \(pid (\d+)\)`)
+var holder = regexp.MustCompile(`created by .*?@(\S+) \(pid (\d+)\)`)
 
 // abandoned tells whether all that hold the lock were processes of this machine, which are gone.
 func abandoned(message string) bool {
