@@ -232,7 +232,7 @@ func encodeCallResult(id json.RawMessage, r *mcp.CallToolResult, meta json.RawMe
 		e.next("resultType", r.ResultType)
 	}
 	if len(r.RawStructuredContent) > 0 {
-		e.next("structuredContent", json.RawMessage(r.RawStructuredContent))
+		e.next("structuredContent", r.RawStructuredContent)
 	} else if r.StructuredContent != nil {
 		e.next("structuredContent", r.StructuredContent)
 	}

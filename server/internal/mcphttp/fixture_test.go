@@ -99,7 +99,7 @@ func (f *fixture) register(s *server.MCPServer, h *Handler) {
 		return result("released "+name, cause)
 	})
 	add("sample", func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-		answer, err := s.RequestSampling(ctx, mcp.CreateMessageRequest{CreateMessageParams: mcp.CreateMessageParams{
+		answer, err := server.ClientSessionFromContext(ctx).(server.SessionWithSampling).RequestSampling(ctx, mcp.CreateMessageRequest{CreateMessageParams: mcp.CreateMessageParams{
 			Messages: []mcp.SamplingMessage{{Role: mcp.RoleUser, Content: mcp.NewTextContent("?")}}, MaxTokens: 1, Temperature: ExplicitZero,
 		}})
 		if err != nil {

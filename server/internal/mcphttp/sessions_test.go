@@ -2,6 +2,7 @@ package mcphttp
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -77,7 +78,7 @@ func TestDeleteEndsEverywhere(t *testing.T) {
 		c.send(http.MethodDelete, "").wantStatus(http.StatusNotFound)
 	}
 	for _, name := range []string{"loud", "quiet"} {
-		eventually(t, "end of "+name, func() bool { ended, cause := d.fixture.outcome(name); return ended && cause == errEnded })
+		eventually(t, "end of "+name, func() bool { ended, cause := d.fixture.outcome(name); return ended && errors.Is(cause, errEnded) })
 	}
 	loud.wantEnd()
 	listening.wantEnd()

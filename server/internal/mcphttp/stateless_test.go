@@ -159,7 +159,7 @@ func TestStatelessLimit(t *testing.T) {
 	d.modernCall(`2`, "wait", `{"name":"quiet","silent":true}`).wantText(`"id":2,`, `"error"`, `limited to 400ms`)
 	d.modern(`3`, "subscriptions/listen", "", `"notifications":{"resourceSubscriptions":["test://a"]}`).wantText(`"id":3,`, `"resultType":"complete"`)
 	for _, name := range []string{"loud", "quiet"} {
-		eventually(t, "end of "+name, func() bool { ended, cause := d.fixture.outcome(name); return ended && cause == errLimit })
+		eventually(t, "end of "+name, func() bool { ended, cause := d.fixture.outcome(name); return ended && errors.Is(cause, errLimit) })
 	}
 }
 

@@ -1,6 +1,7 @@
 package mcphttp
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -240,7 +241,7 @@ func TestLimit(t *testing.T) {
 	// Nothing to resume from: the limit is an error.
 	old := d.initialize("2025-06-18").call(`2`, "wait", `{"name":"old","silent":true}`)
 	old.wantText(`"id":2,`, `limited to 500ms`)
-	eventually(t, "end of the tool", func() bool { ended, cause := d.fixture.outcome("old"); return ended && cause == errLimit })
+	eventually(t, "end of the tool", func() bool { ended, cause := d.fixture.outcome("old"); return ended && errors.Is(cause, errLimit) })
 	listening := c.get("")
 	listening.raw()
 	listening.wantEnd()
@@ -281,7 +282,7 @@ func TestCancel(t *testing.T) {
 		c.sendTo(d.replicas[i], http.MethodPost, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"x","reason":"r"}}`).
 			wantStatus(http.StatusAccepted)
 		a.wantEnd()
-		eventually(t, "cancellation", func() bool { ended, cause := d.fixture.outcome(name); return ended && cause == errCancelled })
+		eventually(t, "cancellation", func() bool { ended, cause := d.fixture.outcome(name); return ended && errors.Is(cause, errCancelled) })
 		c.get(e.id).wantStatus(http.StatusMethodNotAllowed) // nothing is to come
 		c.cancel(`"x"`)                                     // late
 		c.call(`"x"`, "plain", `{}`).wantText(`"plain"`)

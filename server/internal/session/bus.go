@@ -193,8 +193,7 @@ func (b *bus) listen(ctx context.Context, s *Store, listener Listener, first boo
 			err = errors.New("connection closed")
 		}
 		cancel()
-		<-followed
-		return err
+		return errors.Join(err, <-followed)
 	case err := <-followed:
 		return err // nil when ctx has ended
 	}
