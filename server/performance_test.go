@@ -59,32 +59,46 @@ func TestPlainCallsLeaveRedisAlone(t *testing.T) {
 		return commands(t, client)["hgetall"] == before["hgetall"]
 	})
 
-	before, started := commands(t, client), time.Now()
-	for i := range calls {
-		add(i, callers[i%sessions])
-	}
-	after, took := commands(t, client), time.Since(started)
-	asked := 0
-	for name, count := range after {
-		switch count -= before[name]; name {
-		case "info": // this test's own
-		case "publish": // heartbeats
-			if most := 2*int(took/(100*time.Millisecond)) + 10; count > most {
-				t.Errorf("%d messages were published in %s, more than the heartbeats", count, took)
-			}
-		case "evalsha", "time", "get", "set": // a draw is a script of these three
-			if most := calls / 10; count > most {
-				t.Errorf("%d x %s, more than the draws of the rate limit", count, name)
-			}
-		default:
-			asked += count
-			if count > 0 {
-				t.Errorf("%d plain calls made Redis run %s %d times", calls, name, count)
-			}
+	// A machine that stalls for a second delays the heartbeats, and the replicas
+	// rightly ask again: then the calls are made once more.
+	const attempts = 5
+	var problems []string
+	for range attempts {
+		before, started := commands(t, client), time.Now()
+		for i := range calls {
+			add(i, callers[i%sessions])
+		}
+		var asked int
+		asked, problems = askedOf(before, commands(t, client), time.Since(started), calls)
+		if len(problems) == 0 {
+			t.Attr("redis-commands", strconv.Itoa(asked))
+			return
 		}
 	}
-	t.Attr("redis-commands", strconv.Itoa(asked))
-	t.Logf("in %s: before %v, after %v", took, before, after)
+	t.Errorf("%d plain calls: %s", calls, strings.Join(problems, ", "))
+}
+
+// askedOf counts the commands that calls made, and finds too many of those that
+// are made beside them.
+func askedOf(before, after map[string]int, took time.Duration, calls int) (asked int, problems []string) {
+	for name, count := range after {
+		count -= before[name]
+		most := 0
+		switch name {
+		case "info", "ping": // the test's own, and each connection's sign of life
+			continue
+		case "publish": // two replicas' heartbeats
+			most = 10 + 2*int(took/(100*time.Millisecond))
+		case "evalsha", "time", "get", "set": // a draw of the rate limit is a script of these three
+			most = calls / 10
+		default:
+			asked += count
+		}
+		if count > most {
+			problems = append(problems, fmt.Sprintf("%d x %s", count, name))
+		}
+	}
+	return asked, problems
 }
 
 // commands counts what Redis has run, by name.
