@@ -202,6 +202,11 @@ func (r *run) arrive(ctx context.Context, start, end time.Time) {
 			return
 		}
 		select {
+		case arrivals <- arrival{n, due}: // though it may be late: somebody is free
+			continue
+		default:
+		}
+		select {
 		case arrivals <- arrival{n, due}:
 		case <-ctx.Done():
 			return
