@@ -31,9 +31,9 @@ func (d *deployment) newDiagnostics(w watched) error {
 		return nil
 	}
 	sources := []source{{"app", w.app, false, true}, {"registry", w.registry, true, true}}
-	switch {
-	case w.redis.resource == nil:
-	case w.redis.resource == w.redis.logged:
+	switch w.redis.resource {
+	case nil:
+	case w.redis.logged:
 		sources = append(sources, source{"redis", w.redis.resource, true, true})
 	default: // a managed Redis measures by cluster and logs by database
 		sources = append(sources, source{"redis", w.redis.resource, false, true}, source{"redis-database", w.redis.logged, true, false})

@@ -213,7 +213,7 @@ func TestPreviewForeseesWhatIsGiven(t *testing.T) {
 func TestDrift(t *testing.T) {
 	f := newFixture(t, Options{})
 	inputs := withMarks(appInputs(f.group()))
-	made := f.mustCreate(appToken, "app", appInputs(string(inputs["environmentId"].StringValue())))
+	made := f.mustCreate(appToken, "app", appInputs(inputs["environmentId"].StringValue()))
 	read := func() plugin.ReadResponse {
 		r, err := f.provider.Read(t.Context(), plugin.ReadRequest{ID: made.ID, Inputs: inputs, State: made.Properties})
 		if err != nil {

@@ -63,7 +63,7 @@ func TestUntil(t *testing.T) {
 		probe := declaration.Probe{PeriodSeconds: 3, FailureThreshold: 3, SuccessThreshold: 1}
 		never := func(context.Context, declaration.Probe) error { return errSick }
 		began := time.Now()
-		if err := until(t.Context(), probe, never); err != errSick {
+		if err := until(t.Context(), probe, never); !errors.Is(err, errSick) {
 			t.Error(err)
 		}
 		if took := time.Since(began); took != firstAsk+2*3*time.Second {

@@ -127,8 +127,12 @@ func (r *Replica) live(ctx context.Context) error {
 	if err := command.Start(); err != nil {
 		return fmt.Errorf("cannot be started: %w", err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- command.Wait() }()
+	ended := make(chan struct{})
+	var result error // once ended is closed
+	go func() {
+		result = command.Wait()
+		close(ended)
+	}()
 
 	probing, stopProbing := context.WithCancel(ctx)
 	var probes sync.WaitGroup
@@ -140,9 +144,9 @@ func (r *Replica) live(ctx context.Context) error {
 		r.ready.Store(false)
 	}
 	select {
-	case err := <-ended:
+	case <-ended:
 		retire()
-		return fmt.Errorf("ended by itself (%s)", describe(err))
+		return fmt.Errorf("ended by itself (%s)", describe(result))
 	case err := <-verdict:
 		retire()
 		r.end(command.Process, ended)
@@ -155,7 +159,7 @@ func (r *Replica) live(ctx context.Context) error {
 }
 
 // end asks the process to end, and after its grace makes it.
-func (r *Replica) end(process *os.Process, ended <-chan error) {
+func (r *Replica) end(process *os.Process, ended <-chan struct{}) {
 	// A process that cannot be asked has ended or is made to.
 	_ = terminate(process)
 	select {

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -180,7 +181,7 @@ func TestReplicasServeInTurnAndDrain(t *testing.T) {
 	if lines := first.log.Lines(); !slices.Equal(lines, []string{"the key is [secret]", "drained"}) {
 		t.Errorf("the log is %q", lines)
 	}
-	if _, err := revision.Next(port); err != ErrNoneReady {
+	if _, err := revision.Next(port); !errors.Is(err, ErrNoneReady) {
 		t.Error(err)
 	}
 }
@@ -279,7 +280,7 @@ func TestWaitReadyIsInterrupted(t *testing.T) {
 	revision, _ := start(t, "never ready", nil)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(io.ErrClosedPipe)
-	if err := revision.WaitReady(ctx); err != io.ErrClosedPipe {
+	if err := revision.WaitReady(ctx); !errors.Is(err, io.ErrClosedPipe) {
 		t.Fatal(err)
 	}
 }

@@ -31,7 +31,7 @@ func newWorld(t *testing.T) *world {
 	}}
 }
 
-func (w *world) run(t *testing.T, ctx context.Context) (results []check.Result, lines []string) {
+func (w *world) run(ctx context.Context, t *testing.T) (results []check.Result, lines []string) {
 	t.Helper()
 	s, err := settings.Parse(func(name string) string { return w.env[name] }, settings.Need{Server: true, Token: true})
 	if err != nil {
@@ -48,7 +48,7 @@ func (w *world) run(t *testing.T, ctx context.Context) (results []check.Result, 
 func TestAllHolds(t *testing.T) {
 	w := newWorld(t)
 	w.suite.ExpectBuild = standin.Build
-	results, lines := w.run(t, t.Context())
+	results, lines := w.run(t.Context(), t)
 	for _, r := range results {
 		if r.Status != check.OK {
 			t.Errorf("%s: %s %s %+v", r.Name, r.Status, r.Detail, r.Failure)
@@ -67,7 +67,7 @@ func TestWithoutAuth(t *testing.T) {
 	w := newWorld(t)
 	open := standin.NewServer(t, nil)
 	w.env = map[string]string{"PRYNAI_MCP_URL": open.URL, "TLS_CA": open.CA, "AUTH_REQUIRED": "false"}
-	if results, _ := w.run(t, t.Context()); !check.Held(results) {
+	if results, _ := w.run(t.Context(), t); !check.Held(results) {
 		t.Errorf("%+v", results)
 	}
 }
@@ -138,7 +138,7 @@ func TestFaults(t *testing.T) {
 				w.env[name] = value
 			}
 			w.suite.ExpectBuild = tt.build
-			results, _ := w.run(t, t.Context())
+			results, _ := w.run(t.Context(), t)
 			if check.Held(results) {
 				t.Fatal("nothing failed")
 			}
@@ -181,7 +181,7 @@ func TestHang(t *testing.T) {
 	w.server.Break("hang")
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
-	results, _ := w.run(t, ctx)
+	results, _ := w.run(ctx, t)
 	byName := map[string]check.Result{}
 	for _, r := range results {
 		byName[r.Name] = r
@@ -203,7 +203,7 @@ func TestLostUpdate(t *testing.T) {
 	w.server.Break("subscription")
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
-	results, _ := w.run(t, ctx)
+	results, _ := w.run(ctx, t)
 	for _, r := range results {
 		if r.Name == "subscription" && (r.Status != check.Failed || !strings.Contains(r.Failure.Got, "the update did not arrive")) {
 			t.Errorf("%+v %+v", r, r.Failure)
