@@ -10,7 +10,6 @@ import (
 
 	"github.com/prynai/prynai-mcp/infra-pulumi/release/azure"
 	"github.com/prynai/prynai-mcp/infra-pulumi/release/rollout"
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
 )
 
 // command is one call of the program.
@@ -125,11 +124,7 @@ func (c *command) destroy(ctx context.Context) error {
 			return errors.New("that is not its name; nothing was deleted")
 		}
 	}
-	err = azure.Exclusively(ctx, s, c, func() error {
-		_, err := s.Destroy(context.WithoutCancel(ctx), optdestroy.ProgressStreams(c))
-		return err
-	})
-	if err != nil {
+	if err := azure.Destroy(ctx, s, c); err != nil {
 		return err
 	}
 	c.say("%-10s nothing is left on Azure; the stack's configuration is kept (pulumi stack rm %s)", "destroyed", s.Name())

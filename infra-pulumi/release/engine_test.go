@@ -96,7 +96,7 @@ type world struct {
 
 	mu     sync.Mutex
 	builds map[string]string // by digest
-	bad    map[string]bool   // builds that do not hold where the clients are
+	broken map[string]bool   // builds that never become ready
 }
 
 func newWorld(t *testing.T) *world {
@@ -109,7 +109,8 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	registry := registrytest.New(t, registrytest.Options{AzureToken: standin.Token})
-	w := &world{cloud: standin.New(standin.Options{LoginServer: registry.Host}), root: t.TempDir(), cli: cli.Path, builds: map[string]string{}, bad: map[string]bool{}}
+	w := &world{root: t.TempDir(), cli: cli.Path, builds: map[string]string{}, broken: map[string]bool{}}
+	w.cloud = standin.New(standin.Options{LoginServer: registry.Host, Ready: func(r standin.Revision) bool { return !w.isBroken(w.buildOf(r)) }})
 	provider, err := w.cloud.Serve()
 	if err != nil {
 		t.Fatal(err)
@@ -190,20 +191,16 @@ func (w *world) answer(rw http.ResponseWriter, r *http.Request) {
 		if !revision.Ready || own && at != "https://"+revision.FQDN+"/mcp" || !own && revision.Weight != 100 {
 			continue
 		}
-		build := w.buildOf(revision)
-		if !own && w.isBad(build) {
-			rw.WriteHeader(http.StatusBadGateway)
-		}
-		_, _ = io.WriteString(rw, build)
+		_, _ = io.WriteString(rw, w.buildOf(revision))
 		return
 	}
 	http.Error(rw, fmt.Sprint("nothing answers: ", err), http.StatusNotFound)
 }
 
-func (w *world) isBad(build string) bool {
+func (w *world) isBroken(build string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.bad[build]
+	return w.broken[build]
 }
 
 func (w *world) buildOf(r standin.Revision) string {
@@ -312,6 +309,16 @@ func TestCommand(t *testing.T) {
 	}
 	if live, active := w.live(t); live != first || active != 1 {
 		t.Errorf("%s is live, %d run", live, active)
+	}
+	broken := w.version(t)
+	w.mu.Lock()
+	w.broken[broken] = true
+	w.mu.Unlock()
+	if out, err := w.release(t, "deploy"); err == nil || !strings.Contains(out, "is not ready") || !strings.Contains(out, "the traffic stays with revision") {
+		t.Errorf("one that never becomes ready: %v, %s", err, out)
+	}
+	if live, active := w.live(t); live != first || active != 1 {
+		t.Errorf("then %s is live, %d run", live, active)
 	}
 	w.pulumi(t, "config", "set", "redis:kind", "classic")
 	if out, err := w.release(t, "deploy"); err == nil || !strings.Contains(out, "--replace") {

@@ -18,7 +18,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/prynai/prynai-mcp/infra-pulumi/release/rollout"
+	"github.com/prynai/prynai-mcp/infra-pulumi/release/azure"
 )
 
 // The exit codes.
@@ -63,7 +63,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case err != nil:
 		return exitUsage
 	}
-	c := &command{options: o, console: newConsole(stdout), stdin: stdin, limits: rollout.Azure, smoke: buildSmoke}
+	c := &command{options: o, console: newConsole(stdout), stdin: stdin, limits: azure.Limits, smoke: buildSmoke}
 	if err := c.run(ctx); err != nil {
 		_, _ = fmt.Fprintf(stderr, "\nrelease: %s: %v\n", o.name, err)
 		return exitFailed

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"strings"
 
 	"github.com/blang/semver"
 	"github.com/prynai/prynai-mcp/infra-pulumi/image"
@@ -33,7 +34,7 @@ func openStack(ctx context.Context, name string) (auto.Stack, error) {
 		return auto.Stack{}, err
 	}
 	if _, err := workspace.WhoAmI(ctx); err != nil {
-		return auto.Stack{}, missing("Pulumi has no login", "pulumi login (or pulumi login --local, which keeps the state on this machine)")
+		return auto.Stack{}, missing("Pulumi has no login, or cannot use it: "+said(err), "pulumi login (or pulumi login --local, which keeps the state on this machine)")
 	}
 	return selectStack(ctx, workspace, name)
 }
@@ -58,6 +59,15 @@ func selectStack(ctx context.Context, workspace auto.Workspace, name string) (au
 		err = workspace.SelectStack(ctx, selected.Name)
 	}
 	return s, err
+}
+
+// said is what the command itself said of an error.
+func said(err error) string {
+	text := err.Error()
+	if _, after, ok := strings.Cut(text, "\nstderr: "); ok {
+		text = after
+	}
+	return strings.TrimPrefix(strings.TrimSpace(text), "error: ")
 }
 
 // missing is what is not there, with the command that brings it.

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/prynai/prynai-mcp/infra-pulumi/image"
 	"github.com/prynai/prynai-mcp/infra-pulumi/release/rollout"
@@ -26,6 +27,13 @@ import (
 
 // appType is the Container App's as the program declares it.
 const appType = "azure-native:app/v20250101:ContainerApp"
+
+// Limits are the times of a release on Azure: a request lasts 240 seconds there at most, and the right to pull an image
+// takes minutes to spread.
+var Limits = rollout.Limits{
+	Ready: 8 * time.Minute, Patience: 5 * time.Minute, Soak: 30 * time.Second,
+	Settle: 2 * time.Minute, Drain: 240 * time.Second, Poll: 3 * time.Second,
+}
 
 // Cloud is a stack on Azure. It is not for concurrent use.
 type Cloud struct {

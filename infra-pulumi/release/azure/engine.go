@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/pulumi/pulumi-azure-native-sdk/authorization/v2"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
@@ -51,13 +53,25 @@ func (c *Cloud) up(ctx context.Context, program pulumi.RunFunc, options ...optup
 		return context.Cause(ctx)
 	}
 	c.stack.Workspace().SetProgram(program)
-	err := Exclusively(ctx, c.stack, c.out, func() error {
+	err := exclusively(ctx, c.stack, c.out, func() error {
 		result, err := c.stack.Up(context.WithoutCancel(ctx), options...)
 		c.outputs = result.Outputs // nil after a failure: whatever was recorded is read again
 		return err
 	})
 	if err != nil {
 		return failure("up", err)
+	}
+	return nil
+}
+
+// Destroy deletes everything that a stack has. Once begun it is not interrupted either.
+func Destroy(ctx context.Context, s auto.Stack, out io.Writer) error {
+	err := exclusively(ctx, s, out, func() error {
+		_, err := s.Destroy(context.WithoutCancel(ctx), optdestroy.ProgressStreams(&progress{out: out}))
+		return err
+	})
+	if err != nil {
+		return failure("destroy", err)
 	}
 	return nil
 }

@@ -19,10 +19,10 @@ import (
 // lockPatience is how long another run may take to end.
 const lockPatience = 10 * time.Minute
 
-// Exclusively does something that nobody else may do to the stack at the same time. It waits for another run to end,
+// exclusively does something that nobody else may do to the stack at the same time. It waits for another run to end,
 // and for what Azure is still at after a run was killed. A lock that a killed run of this machine left behind is
 // removed, as `pulumi cancel` does.
-func Exclusively(ctx context.Context, s auto.Stack, out io.Writer, do func() error) error {
+func exclusively(ctx context.Context, s auto.Stack, out io.Writer, do func() error) error {
 	for began := time.Now(); ; {
 		err := do()
 		switch {

@@ -19,7 +19,7 @@ var errBusy = errors.New(`Code="ContainerAppOperationInProgress" Message="try la
 func TestExclusivelyWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tries := 0
-		err := Exclusively(t.Context(), auto.Stack{}, io.Discard, func() error {
+		err := exclusively(t.Context(), auto.Stack{}, io.Discard, func() error {
 			if tries++; tries < 3 {
 				return errBusy
 			}
@@ -31,7 +31,7 @@ func TestExclusivelyWaits(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		err := Exclusively(t.Context(), auto.Stack{}, io.Discard, func() error { return errBusy })
+		err := exclusively(t.Context(), auto.Stack{}, io.Discard, func() error { return errBusy })
 		if !errors.Is(err, errBusy) || !strings.Contains(err.Error(), "pulumi cancel") || time.Since(began) < lockPatience {
 			t.Errorf("after %s: %v", time.Since(began), err)
 		}
@@ -39,7 +39,7 @@ func TestExclusivelyWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := Exclusively(ctx, auto.Stack{}, io.Discard, func() error { return errBusy }); !errors.Is(err, context.DeadlineExceeded) {
+		if err := exclusively(ctx, auto.Stack{}, io.Discard, func() error { return errBusy }); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -11,6 +11,12 @@ import (
 
 const stable = "https://app/mcp"
 
+// limits are those on Azure.
+var limits = Limits{
+	Ready: 8 * time.Minute, Patience: 5 * time.Minute, Soak: 30 * time.Second,
+	Settle: 2 * time.Minute, Drain: 240 * time.Second, Poll: 3 * time.Second,
+}
+
 var errKilled = errors.New("killed")
 
 // fake is a Cloud whose revisions are called after what is wrong with them: their build.
@@ -202,7 +208,7 @@ func (f *fake) prove(ctx context.Context, url, build string) (string, error) {
 }
 
 func (f *fake) rollout() *Rollout {
-	return &Rollout{Cloud: f, Prove: f.prove, Limits: Azure, Say: f.t.Logf}
+	return &Rollout{Cloud: f, Prove: f.prove, Limits: limits, Say: f.t.Logf}
 }
 
 // deploy releases a build.

@@ -26,13 +26,6 @@ type Limits struct {
 	Poll     time.Duration // between two looks
 }
 
-// Azure are the limits on Azure: a request lasts 240 seconds there at most, and the rights to pull an image take
-// minutes to spread.
-var Azure = Limits{
-	Ready: 8 * time.Minute, Patience: 5 * time.Minute, Soak: 30 * time.Second,
-	Settle: 2 * time.Minute, Drain: 240 * time.Second, Poll: 3 * time.Second,
-}
-
 // Deploy releases the version that the Cloud stages. The error tells what failed, and where the traffic is.
 func (r *Rollout) Deploy(ctx context.Context) error {
 	status, live, err := r.resume(ctx)
