@@ -11,6 +11,7 @@ import (
 
 // Redis is away, or silent.
 func TestRedisOutage(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name       string
 		begin, end func(*redistest.Server)
@@ -19,6 +20,7 @@ func TestRedisOutage(t *testing.T) {
 		{"killed", (*redistest.Server).Kill, (*redistest.Server).Restart},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			timing := quick
 			timing.Store = 30 * time.Second
 			server := redistest.Start(t)
@@ -83,6 +85,7 @@ func TestRedisOutage(t *testing.T) {
 // TestSlowedTool: a tool that sends while Redis is away is slowed down, and
 // nothing of it is missing afterwards; when it takes too long, the tool is told.
 func TestSlowedTool(t *testing.T) {
+	t.Parallel()
 	timing := quick
 	timing.Store = 2 * time.Second
 	server := redistest.Start(t)

@@ -90,6 +90,7 @@ func TestTooMuch(t *testing.T) {
 
 // TestCutOff: a client that does not read is cut, and its call goes on.
 func TestCutOff(t *testing.T) {
+	t.Parallel()
 	timing := quick
 	timing.Write = 100 * time.Millisecond
 	d := deploy(t, 2, options{timing: timing})

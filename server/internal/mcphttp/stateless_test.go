@@ -152,6 +152,7 @@ func TestStatelessCancel(t *testing.T) {
 }
 
 func TestStatelessLimit(t *testing.T) {
+	t.Parallel()
 	timing := quick
 	timing.Limit = 400 * time.Millisecond
 	d := deploy(t, 1, options{timing: timing})

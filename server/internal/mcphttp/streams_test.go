@@ -40,6 +40,7 @@ func (a *answer) wantNext(data string) sse {
 }
 
 func TestGetStream(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 3, options{})
 	for _, version := range sessionful {
 		c := d.initialize(version)
@@ -177,6 +178,7 @@ func TestResume(t *testing.T) {
 // TestPromotion: a call that is not answered soon becomes a stream that can be
 // resumed; a revision without empty events gets comments.
 func TestPromotion(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 2, options{})
 	for _, version := range sessionful {
 		c := d.initialize(version)
@@ -210,6 +212,7 @@ func TestPromotion(t *testing.T) {
 // TestLimit: a stream ends before the ingress would cut it, in a way that the
 // client resumes, as often as it takes.
 func TestLimit(t *testing.T) {
+	t.Parallel()
 	timing := quick
 	timing.Limit = 500 * time.Millisecond
 	d := deploy(t, 3, options{timing: timing})
