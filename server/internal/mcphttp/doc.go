@@ -16,7 +16,8 @@
 // # Invariants
 //
 //   - What a tool sends before it returns reaches the stream before its result,
-//     in order; if it cannot be stored, the tool is told by an error.
+//     in order; if it cannot be stored, the tool is told by an error with its
+//     next message, or else its client in place of the result.
 //   - A tool that its caller may not use is not shown to it, and nothing of a
 //     request that calls it is begun: see [Access].
 //   - A reply is plain JSON unless something was sent before it.

@@ -17,7 +17,8 @@
 //   - Messages on the bus are hints. Whoever waits for something also looks for
 //     it in Redis every [rereadEvery].
 //   - A record in the local cache is used only while the bus is known to be
-//     heard: see [Store.Load].
+//     heard, see [Store.Load], and none from before a gap in hearing it. Beats
+//     and invalidations enter a cluster at one node, which keeps their order.
 //
 // # Keys
 //

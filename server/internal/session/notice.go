@@ -11,7 +11,8 @@ import (
 )
 
 // Cancel tells the replica that runs the request, whichever it is, that the
-// client takes it back.
+// client takes it back. It is a hint: a replica that does not hear the bus at
+// this moment lets the call go on.
 func (s *Store) Cancel(ctx context.Context, session string, request json.RawMessage) error {
 	return s.bus.publish(ctx, busChannel, message{Kind: kindCancel, Session: session, Request: request})
 }
