@@ -27,6 +27,10 @@ import (
 // modules of the workspace, with the folder of each.
 var modules = []string{"server", "smoke", ".", "tools"}
 
+// apart is outside the workspace, whose modules would else be built with the
+// dependencies of the server's peers.
+const apart = "bench"
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -44,7 +48,7 @@ func run(ctx context.Context, flags []string, out io.Writer) error {
 	var all tally
 	var failures []error
 	for _, workspace := range modes {
-		for _, module := range modules {
+		for _, module := range inMode(workspace) {
 			started := time.Now()
 			t, err := test(ctx, module, workspace, flags, out)
 			fmt.Fprintf(out, "%-8s %-12s %4d passed, %d failed, %d skipped  %s\n", name(module), mode(workspace),
@@ -60,6 +64,14 @@ func run(ctx context.Context, flags []string, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "tests: %d passed, %d failed, %d skipped\n", all.passed, all.failed, len(all.skipped))
 	return errors.Join(failures...)
+}
+
+// inMode are the modules that can be tested so.
+func inMode(workspace bool) []string {
+	if workspace {
+		return modules
+	}
+	return append(slices.Clone(modules), apart)
 }
 
 func name(module string) string {
