@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// Push brings the image to a repository such as registry.example.com/prynai-mcp, unless it is there, and answers
-// its reference by digest. The registry is spoken to in plain HTTP on loopback only. No auth: anonymous.
+// Push brings the image and the statements about it to a repository such as registry.example.com/prynai-mcp, unless
+// they are there, and answers the image's reference by digest. The registry is spoken to in plain HTTP on loopback only. No auth: anonymous.
 func Push(ctx context.Context, img *Image, repository string, auth authn.Authenticator) (ref string, pushed bool, err error) {
 	repo, err := name.NewRepository(repository)
 	if err != nil {
@@ -22,17 +22,38 @@ func Push(ctx context.Context, img *Image, repository string, auth authn.Authent
 	}
 	digest := repo.Digest(img.Digest)
 	options := options(ctx, auth)
-	switch _, err := remote.Head(digest, options...); {
-	case err == nil:
+	switch there, err := remote.Head(repo.Tag(img.Build), options...); {
+	case err == nil && there.Digest.String() == img.Digest:
 		return digest.String(), false, nil
-	case status(err) != http.StatusNotFound:
+	case err != nil && status(err) != http.StatusNotFound:
 		return "", false, explain("push the server's image to", digest, err)
 	}
-	// The tag is for people who list the repository, and keeps the registry from purging the image as untagged.
-	if err := remote.Write(repo.Tag(img.Build), img.OCI, options...); err != nil {
+	if err := upload(img, repo, options); err != nil {
 		return "", false, explain("push the server's image to", digest, err)
 	}
 	return digest.String(), true, nil
+}
+
+// upload ends with the tag, which says that all of it is there. It is for people who list the repository, too, and keeps
+// the registry from purging the image as untagged.
+func upload(img *Image, repo name.Repository, options []remote.Option) error {
+	if err := remote.Write(repo.Digest(img.Digest), img.OCI, options...); err != nil {
+		return err
+	}
+	all, err := statements(img)
+	if err != nil {
+		return err
+	}
+	for _, statement := range all {
+		digest, err := statement.Digest()
+		if err != nil {
+			return err
+		}
+		if err := remote.Write(repo.Digest(digest.String()), statement, options...); err != nil {
+			return err
+		}
+	}
+	return remote.Tag(repo.Tag(img.Build), img.OCI, options...)
 }
 
 // Pull opens an image by a reference with its digest.
