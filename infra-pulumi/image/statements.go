@@ -31,8 +31,8 @@ func statements(img *Image) ([]v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := buildinfo.Read(bytes.NewReader(binary.Content))
-	if err != nil {
+	info, _ := buildinfo.Read(bytes.NewReader(binary.Content))
+	if info == nil {
 		return nil, nil // no Go program, of which nothing is known; Build makes none of those
 	}
 	var all []v1.Image
