@@ -83,6 +83,7 @@ type bus struct {
 	mu       sync.Mutex
 	peers    map[string]time.Time // when each other replica was heard last
 	left     map[string]time.Time // replicas that said good-bye
+	unheard  map[string]time.Time // since when others were waited for that were never heard
 	acks     map[string]*pendingDrop
 	watchers map[string]map[*Watch]struct{} // by channel
 	waiters  map[string]chan struct{}       // by question
@@ -94,6 +95,7 @@ func newBus(client rueidis.Client, log *slog.Logger, replica string) *bus {
 		changed:  make(chan struct{}, 1),
 		peers:    map[string]time.Time{},
 		left:     map[string]time.Time{},
+		unheard:  map[string]time.Time{},
 		acks:     map[string]*pendingDrop{},
 		watchers: map[string]map[*Watch]struct{}{},
 		waiters:  map[string]chan struct{}{},
@@ -124,7 +126,15 @@ func (b *bus) lost(replica string, now time.Time) bool {
 		return false
 	}
 	last, ok := b.peers[replica]
-	return !ok || now.Sub(last) >= lostAfter
+	if !ok {
+		// It may have started this very moment, and run a call before its first
+		// beat came here.
+		if last, ok = b.unheard[replica]; !ok {
+			b.unheard[replica] = now
+			return false
+		}
+	}
+	return now.Sub(last) >= lostAfter
 }
 
 // run keeps the subscription until ctx ends.
@@ -284,9 +294,11 @@ func (b *bus) hear(m message) {
 			delete(b.peers, id)
 		}
 	}
-	for id, at := range b.left {
-		if now.Sub(at) > time.Hour {
-			delete(b.left, id)
+	for _, times := range []map[string]time.Time{b.left, b.unheard} {
+		for id, at := range times {
+			if now.Sub(at) > time.Hour {
+				delete(times, id)
+			}
 		}
 	}
 }

@@ -142,6 +142,26 @@ func TestTrust(t *testing.T) {
 	})
 }
 
+// TestNewReplica: a replica that was never heard may have just started; it is
+// lost when it is still not heard after a while.
+func TestNewReplica(t *testing.T) {
+	virtual(t, func(t *testing.T, b *backend) {
+		one := b.open(t, Limits{})
+		time.Sleep(2 * lostAfter)
+		if one.bus.lost("NEVERHEARD", time.Now()) {
+			t.Error("lost at once")
+		}
+		time.Sleep(lostAfter - time.Millisecond)
+		if one.bus.lost("NEVERHEARD", time.Now()) {
+			t.Error("lost too early")
+		}
+		time.Sleep(time.Millisecond)
+		if !one.bus.lost("NEVERHEARD", time.Now()) {
+			t.Error("not lost")
+		}
+	})
+}
+
 // deafened is a client whose subscriptions can go silent.
 type deafened struct {
 	rueidis.Client
