@@ -8,9 +8,9 @@ import (
 	"testing"
 
 	"github.com/prynai/prynai-mcp/infra-pulumi/enginetest/standin"
+	"github.com/prynai/prynai-mcp/infra-pulumi/release/azure"
 	"github.com/prynai/prynai-mcp/infra-pulumi/stack"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"gopkg.in/yaml.v3"
 )
@@ -68,7 +68,7 @@ func TestStacks(t *testing.T) {
 	}
 }
 
-// end destroys a stack; what holds data is kept where it is protected, until that is taken off.
+// end destroys a stack; what holds data is kept where it is protected, unless the release command destroys it, which asks first.
 func (e *engine) end(t *testing.T, s auto.Stack, protected bool) {
 	t.Helper()
 	if protected {
@@ -82,9 +82,8 @@ func (e *engine) end(t *testing.T, s auto.Stack, protected bool) {
 		if got := strings.Join(left, " "); got != "group redis redis-database" {
 			t.Errorf("destroy of a protected stack left %s", got)
 		}
-		e.run(t, "state", "unprotect", "--all", "--yes", "--stack", s.Name())
 	}
-	if _, err := s.Destroy(t.Context(), optdestroy.Message("the end")); err != nil {
+	if err := azure.Destroy(t.Context(), s, t.Output()); err != nil {
 		t.Error(err)
 	}
 	if left := e.cloud.Resources(); len(left) > 0 {

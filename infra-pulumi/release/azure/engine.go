@@ -64,14 +64,34 @@ func (c *Cloud) up(ctx context.Context, program pulumi.RunFunc, options ...optup
 	return nil
 }
 
-// Destroy deletes everything that a stack has. Once begun it is not interrupted either.
+// Destroy deletes everything that a stack has, what is protected too: whoever calls it has asked. Once begun it is not interrupted either.
 func Destroy(ctx context.Context, s auto.Stack, out io.Writer) error {
 	err := exclusively(ctx, s, out, func() error {
+		if err := unprotect(context.WithoutCancel(ctx), s); err != nil {
+			return err
+		}
 		_, err := s.Destroy(context.WithoutCancel(ctx), optdestroy.ProgressStreams(&progress{out: out}))
 		return err
 	})
 	if err != nil {
 		return failure("destroy", err)
+	}
+	return nil
+}
+
+// unprotect takes data:protect off what was made with it; the Automation API has no call for that.
+func unprotect(ctx context.Context, s auto.Stack) error {
+	w := s.Workspace()
+	var variables []string
+	for name, value := range w.GetEnvVars() {
+		variables = append(variables, name+"="+value)
+	}
+	if home := w.PulumiHome(); home != "" {
+		variables = append(variables, "PULUMI_HOME="+home)
+	}
+	_, said, _, err := w.PulumiCommand().Run(ctx, w.WorkDir(), nil, nil, nil, variables, "state", "unprotect", "--all", "--yes", "--stack", s.Name())
+	if err != nil {
+		return fmt.Errorf("take the protection off: %w: %s", err, strings.TrimSpace(said))
 	}
 	return nil
 }
