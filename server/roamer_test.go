@@ -63,7 +63,8 @@ type rpcMessage struct {
 
 func newRoamer(url string) *roamer {
 	return &roamer{
-		url: url, patience: 4 * time.Second, stay: func() int { return 0 },
+		url: url, patience: 8 * time.Second, // longer than a loss takes to be certain
+		stay: func() int { return 0 },
 		http: http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4}},
 	}
 }

@@ -122,17 +122,17 @@ func (b *bus) lost(replica string, now time.Time) bool {
 	if _, ok := b.left[replica]; ok {
 		return true
 	}
-	if !b.trusted(now) || int64(now.Sub(b.start))-b.healthy.Load() < int64(lostAfter) {
-		return false
-	}
 	last, ok := b.peers[replica]
 	if !ok {
 		// It may have started this very moment, and run a call before its first
 		// beat came here.
 		if last, ok = b.unheard[replica]; !ok {
+			last = now
 			b.unheard[replica] = now
-			return false
 		}
+	}
+	if !b.trusted(now) || int64(now.Sub(b.start))-b.healthy.Load() < int64(lostAfter) {
+		return false
 	}
 	return now.Sub(last) >= lostAfter
 }
