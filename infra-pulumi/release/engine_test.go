@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -57,7 +58,7 @@ func actAsRelease() int {
 	c.smoke = func(context.Context) (*smokeClient, error) {
 		return &smokeClient{path: self, environment: []string{actAs + "=smoke"}}, nil
 	}
-	if err := c.run(context.Background()); err != nil {
+	if err := c.run(interruptible()); err != nil {
 		fmt.Println("ERROR", err)
 		return exitFailed
 	}
@@ -252,9 +253,16 @@ func (w *world) release(t *testing.T, args ...string) (string, error) {
 }
 
 // killed kills the command as soon as it says something.
-func (w *world) killed(t *testing.T, at string, args ...string) {
+func (w *world) killed(t *testing.T, at string) {
 	t.Helper()
-	command := w.command(t, args...)
+	w.signalled(t, at, os.Kill)
+}
+
+// signalled sends a signal to a deployment as soon as it says something, waits for its end, and returns what it said
+// then.
+func (w *world) signalled(t *testing.T, at string, signal os.Signal) string {
+	t.Helper()
+	command := w.command(t, "deploy")
 	out, err := command.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -267,10 +275,14 @@ func (w *world) killed(t *testing.T, at string, args ...string) {
 		t.Log(lines.Text())
 		reached = strings.Contains(lines.Text(), at)
 	}
-	if err := command.Process.Kill(); err != nil || !reached {
+	if err := command.Process.Signal(signal); err != nil || !reached {
 		t.Errorf("%q was not reached: %v", at, err)
 	}
-	_ = command.Wait() // it was killed
+	rest, _ := io.ReadAll(out) // less than all if it was killed
+	if err := command.Wait(); err == nil {
+		t.Errorf("%s at %q went unnoticed", signal, at)
+	}
+	return string(rest)
 }
 
 func (w *world) pulumi(t *testing.T, args ...string) string {
@@ -342,18 +354,28 @@ func (w *world) destroy(t *testing.T, answer string, left bool) {
 	}
 }
 
-// TestKilled kills one release after the other, each in another step, and lets the next one carry on.
+// TestKilled interrupts a release while Azure is at it, then kills one after the other, each in another step, and lets
+// the next one carry on.
 func TestKilled(t *testing.T) {
 	w := newWorld(t)
 	w.configure(t)
-	w.version(t)
+	first := w.version(t)
 	if out, err := w.release(t, "deploy"); err != nil {
 		t.Fatal(out)
 	}
 	w.watch(t)
+	if runtime.GOOS == "windows" {
+		t.Log("NOT TESTED: Ctrl-C, which a program cannot press for another on Windows")
+	} else {
+		w.version(t)
+		said := w.signalled(t, "app updating", os.Interrupt)
+		if live, active := w.live(t); live != first || active != 1 || !strings.Contains(said, "the traffic stays with revision") {
+			t.Errorf("interrupted, and %s is live, %d run\n%s", live, active, said)
+		}
+	}
 	build := w.version(t)
 	for _, at := range []string{"app updating", "waiting until", "at its own address", "giving all the traffic", "finishes what it runs", "deactivating"} {
-		w.killed(t, at, "deploy")
+		w.killed(t, at)
 	}
 	if out, err := w.release(t, "deploy"); err != nil {
 		t.Error(out)

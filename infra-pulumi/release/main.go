@@ -39,12 +39,17 @@ Flags:
 `
 
 func main() {
+	os.Exit(run(interruptible(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// interruptible ends with the first signal that asks for an end.
+func interruptible() context.Context {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, func() {
 		stop() // a second signal ends the program at once
 		fmt.Fprintln(os.Stderr, "\nrelease: what has begun is brought to an end first; Ctrl-C again ends at once, and the next deploy takes it up")
 	})
-	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	return ctx
 }
 
 // options are the command line.
