@@ -101,7 +101,7 @@ func compare(ctx context.Context, args []string, stdout, stderr io.Writer) (err 
 	if err != nil {
 		return err
 	}
-	if err := document.Goals(stdout, results); err != nil {
+	if err := document.Print(stdout, results); err != nil {
 		return err
 	}
 	if options.Rounds < thorough.Rounds {

@@ -51,7 +51,11 @@ func profile(ctx context.Context, args []string, stdout, stderr io.Writer) (err 
 	}
 	profiled := make(chan error, 1)
 	go func() {
-		// The sessions are made meanwhile; the load outlasts the profile.
+		// The sessions are made in the meantime; the load outlasts the profile.
+		select {
+		case <-time.After(load.Warmup):
+		case <-ctx.Done():
+		}
 		seconds := strconv.Itoa(int(load.Duration.Seconds()))
 		profiled <- errors.Join(
 			fetch(ctx, subject.Profiles+"profile?seconds="+seconds, filepath.Join(target, "cpu.pprof")),

@@ -40,9 +40,18 @@ func Write(ctx context.Context, folder string, r *suite.Results) error {
 	return os.WriteFile(filepath.Join(folder, "performance.svg"), picture(r), 0o644)
 }
 
-// Goals writes the goals as a table for a terminal.
-func Goals(w io.Writer, r *suite.Results) error {
+// Print writes what was measured, and the goals, for a terminal.
+func Print(w io.Writer, r *suite.Results) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, table := range r.Tables() {
+		fmt.Fprintf(t, "\n%s\tCALLS PER CPU-SECOND\tP50 ms\tP99 ms\tCLOSED LOOP, CALLS/s\tP50 ms\tP99 ms\n", table.Title)
+		for _, row := range table.Rows {
+			fmt.Fprintf(t, "%s\t%.0f\t%.2f\t%.2f\t%.0f\t%.2f\t%.2f\n", row.Name, row.PerCPU, row.P50, row.P99, row.PerSecond, row.ClosedP50, row.ClosedP99)
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+	}
 	fmt.Fprintln(t, "\nGOAL\tWANTED\tMEASURED\tVERDICT")
 	for _, g := range r.Goals() {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", g.What, g.Want, g.Measured, g.Verdict)

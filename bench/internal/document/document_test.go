@@ -27,6 +27,10 @@ func TestWriteWithoutSamples(t *testing.T) {
 			t.Errorf("the page lacks %q:\n%s", want, text)
 		}
 	}
+	var printed strings.Builder
+	if err := Print(&printed, r); err != nil || !strings.Contains(printed.String(), "not measured") {
+		t.Errorf("%v: %s", err, &printed)
+	}
 	picture, err := os.Open(filepath.Join(folder, "performance.svg"))
 	if err != nil {
 		t.Fatal(err)
