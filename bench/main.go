@@ -105,7 +105,7 @@ func compare(ctx context.Context, args []string, stdout, stderr io.Writer) (err 
 		return err
 	}
 	if options.Rounds < thorough.Rounds {
-		options.Log("%d rounds are too few to be written down", options.Rounds)
+		options.Log("rounds: %d; with fewer than %d it is shown that everything works, and nothing is written down", options.Rounds, thorough.Rounds)
 		return nil
 	}
 	return document.Write(ctx, filepath.Join(folder, "docs"), results)
