@@ -6,7 +6,7 @@
 package azurecache
 
 import (
-	"reflect"
+	"fmt"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
@@ -20,25 +20,30 @@ type keys struct {
 	SecondaryKey string `pulumi:"secondaryKey"`
 }
 
-type keysOutput struct{ *pulumi.OutputState }
-
-// ElementType tells the SDK what the output holds.
-func (keysOutput) ElementType() reflect.Type { return reflect.TypeFor[keys]() }
-
-func init() { pulumi.RegisterOutputType(keysOutput{}) }
-
-// key calls a key function and answers one of the two keys, as a secret. The function runs only once its
-// arguments are known: it would fail in a preview of a cache that does not exist yet.
+// key calls a key function and answers one of the two keys, as a secret. The function runs only once its arguments are
+// known: it would fail in a preview of a cache that does not exist yet.
 func key[Arguments any](ctx *pulumi.Context, function string, secondary bool, names pulumi.ArrayOutput, arguments func([]any) Arguments) pulumi.StringOutput {
-	answer := names.ApplyT(func(names []any) keysOutput {
-		return ctx.InvokeOutput(function, arguments(names), keysOutput{}, pulumi.InvokeOutputOptions{
-			InvokeOptions: []pulumi.InvokeOption{pulumi.Version(Version)},
-		}).(keysOutput)
-	}).(keysOutput).ApplyT(func(k keys) string {
+	return Key(ctx, names, func(names []any) (string, error) {
+		args, answer := arguments(names), keys{}
+		err := ctx.Invoke(function, &args, &answer, pulumi.Version(Version))
 		if secondary {
-			return k.SecondaryKey
+			return answer.SecondaryKey, err
 		}
-		return k.PrimaryKey
+		return answer.PrimaryKey, err
+	})
+}
+
+// Key asks for a key once the names that it takes are known, and answers it as a secret. Whoever previews may have an
+// identity that only reads: it is refused, and the key is one that is not known before the deployment.
+func Key(ctx *pulumi.Context, names pulumi.ArrayOutput, ask func(names []any) (string, error)) pulumi.StringOutput {
+	answer := names.ApplyT(func(names []any) (pulumi.StringOutput, error) {
+		key, err := ask(names)
+		if err != nil && ctx.DryRun() {
+			unknown := pulumi.UnsafeUnknownOutput(nil).(pulumi.AnyOutput)
+			return pulumi.StringOutput{OutputState: unknown.OutputState}, ctx.Log.Info(
+				fmt.Sprintf("the preview may not read the keys, and shows what depends on them as not known: %v", err), nil)
+		}
+		return pulumi.String(key).ToStringOutput(), err
 	})
 	return pulumi.ToSecret(answer).(pulumi.StringOutput)
 }

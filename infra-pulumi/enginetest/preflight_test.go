@@ -56,6 +56,32 @@ func TestCompileErrorLeavesNothing(t *testing.T) {
 	e.step(t, "up of a server that does not compile")
 }
 
+// TestReaderPreviews previews as the workflow on pull requests does, with an identity that may list no keys.
+func TestReaderPreviews(t *testing.T) {
+	for _, kind := range []string{"managed", "classic"} {
+		e := newEngine(t)
+		s := e.stack(t, stack.Program{Getenv: noEnvironment, Image: noImage}.Deploy)
+		set(t, s, "redis:kind", kind)
+		e.mustUp(t, s)
+		e.cloud.ReadOnly(true)
+		set(t, s, "server:maxReplicas", "7")
+		preview, err := s.Preview(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := changes(preview.ChangeSummary); !strings.Contains(got, "update:") || strings.Contains(got, "replace") || strings.Contains(got, "delete") || strings.Contains(got, "create") {
+			t.Errorf("%s: the preview foresees %s", kind, got)
+		}
+		if !strings.Contains(preview.StdOut, "may not read the keys") {
+			t.Errorf("%s: the preview does not say what it may not do:\n%s", kind, preview.StdOut)
+		}
+		if _, err := s.Up(t.Context()); err == nil || !strings.Contains(err.Error(), "AuthorizationFailed") {
+			t.Errorf("%s: up with an identity that only reads: %v", kind, err)
+		}
+		e.step(t, "preview with an identity that only reads, redis:kind "+kind)
+	}
+}
+
 // TestNewRoleIsAwaited has a role that gets old enough for the app to rely on it while the
 // stack is made.
 func TestNewRoleIsAwaited(t *testing.T) {

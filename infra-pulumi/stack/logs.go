@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"github.com/prynai/prynai-mcp/infra-pulumi/azurecache"
 	operationalinsights "github.com/pulumi/pulumi-azure-native-sdk/operationalinsights/v2/v20230901"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
@@ -23,11 +24,16 @@ func (d *deployment) newLogs() (*logs, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys := operationalinsights.GetSharedKeysOutput(d.Context, operationalinsights.GetSharedKeysOutputArgs{
-		ResourceGroupName: d.group.Name,
-		WorkspaceName:     workspace.Name,
+	key := azurecache.Key(d.Context, pulumi.All(d.group.Name, workspace.Name), func(names []any) (string, error) {
+		keys, err := operationalinsights.GetSharedKeys(d.Context, &operationalinsights.GetSharedKeysArgs{
+			ResourceGroupName: names[0].(string), WorkspaceName: names[1].(string),
+		})
+		if err != nil || keys.PrimarySharedKey == nil {
+			return "", err
+		}
+		return *keys.PrimarySharedKey, nil
 	})
-	return &logs{workspace.ID(), workspace.CustomerId, secret(keys.PrimarySharedKey().Elem())}, nil
+	return &logs{workspace.ID(), workspace.CustomerId, key}, nil
 }
 
 // secret marks what a provider's function answers, which azure-native leaves plain.

@@ -49,6 +49,7 @@ type Cloud struct {
 	resources map[string]*record // by ID, in lower case
 	failures  map[operation]Failure
 	unchecked map[string]bool
+	readOnly  bool
 	missing   map[string]bool // resource providers that are not registered
 }
 
@@ -152,6 +153,13 @@ func (c *Cloud) register(namespace string, registered bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.missing[namespace] = !registered
+}
+
+// ReadOnly takes from whoever deploys every right but that to read: key functions are refused.
+func (c *Cloud) ReadOnly(on bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.readOnly = on
 }
 
 // Operation is what the engine asks of a resource.

@@ -59,6 +59,9 @@ func redisKeys(first, second string) object {
 // keys answers the two keys of a resource that exists.
 func (c *Cloud) keys(id string, answer func(first, second string) object) (object, error) {
 	r := c.find(id)
+	if c.readOnly {
+		return nil, azureError("AuthorizationFailed", "The client does not have authorization to perform a listKeys action over '%s'.", id)
+	}
 	if r == nil {
 		return nil, azureError("ResourceNotFound", "The Resource '%s' was not found.", id)
 	}
