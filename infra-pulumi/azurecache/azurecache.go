@@ -40,7 +40,7 @@ func Key(ctx *pulumi.Context, names pulumi.ArrayOutput, ask func(names []any) (s
 		key, err := ask(names)
 		if err != nil && ctx.DryRun() {
 			unknown := pulumi.UnsafeUnknownOutput(nil).(pulumi.AnyOutput)
-			return pulumi.StringOutput{OutputState: unknown.OutputState}, ctx.Log.Info(
+			return pulumi.StringOutput(unknown), ctx.Log.Info(
 				fmt.Sprintf("the preview may not read the keys, and shows what depends on them as not known: %v", err), nil)
 		}
 		return pulumi.String(key).ToStringOutput(), err

@@ -25,6 +25,8 @@ type Registry struct {
 type Deployed struct {
 	// Ref names the image by digest; a preview knows it as soon as the registry exists.
 	Ref pulumi.StringOutput
+	// Build is the server's version in it, where that is known.
+	Build string
 	// Options belong on the resource that runs the image.
 	Options []pulumi.ResourceOption
 }
@@ -65,7 +67,7 @@ func Deploy(ctx *pulumi.Context, o Options, to Registry) (*Deployed, error) {
 		return nil, fmt.Errorf("register the push of the server's image: %w", err)
 	}
 	hooks := []*pulumi.ResourceHook{hook}
-	return &Deployed{Ref: ref, Options: []pulumi.ResourceOption{
+	return &Deployed{Ref: ref, Build: img.Build, Options: []pulumi.ResourceOption{
 		pulumi.ResourceHooks(&pulumi.ResourceHookBinding{BeforeCreate: hooks, BeforeUpdate: hooks}),
 	}}, nil
 }
