@@ -51,6 +51,7 @@ func TestBudget(t *testing.T) {
 	foreign := b.open(t, Limits{}).create(t)
 	stream, warm := one.stream(t, record.ID), one.stream(t, record.ID)
 	want(t, "load scripts", warm.Append(ctx, []byte("a")), nil)
+	want(t, "load scripts", one.Cancel(ctx, record.ID, []byte("0")), nil)
 	tail, err := one.Tail(ctx, record.ID, Cursor{warm.id, 1})
 	if err != nil {
 		t.Fatal(err)

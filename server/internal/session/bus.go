@@ -19,8 +19,6 @@ const (
 	// trustedFor is how long a replica goes by its cache after the last own
 	// beat that came back, counted from when that beat was sent.
 	trustedFor = time.Second
-	// lostAfter is how long a replica is not heard before it counts as lost.
-	lostAfter = 5 * time.Second
 	// acknowledgeWithin bounds the wait for other replicas to forget a record:
 	// whoever has not answered by then no longer trusts its cache.
 	acknowledgeWithin = trustedFor
@@ -111,32 +109,6 @@ func (b *bus) trusted(now time.Time) bool {
 	return int64(now.Sub(b.start))-b.heard.Load() < int64(trustedFor)
 }
 
-// lost reports whether a replica is gone for good: not heard for lostAfter by
-// someone who did hear the bus all that time.
-func (b *bus) lost(replica string, now time.Time) bool {
-	if replica == b.replica {
-		return false
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if _, ok := b.left[replica]; ok {
-		return true
-	}
-	last, ok := b.peers[replica]
-	if !ok {
-		// It may have started this very moment, and run a call before its first
-		// beat came here.
-		if last, ok = b.unheard[replica]; !ok {
-			last = now
-			b.unheard[replica] = now
-		}
-	}
-	if !b.trusted(now) || int64(now.Sub(b.start))-b.healthy.Load() < int64(lostAfter) {
-		return false
-	}
-	return now.Sub(last) >= lostAfter
-}
-
 // run keeps the subscription until ctx ends.
 func (b *bus) run(ctx context.Context, s *Store, listener Listener) {
 	var beats sync.WaitGroup
@@ -156,7 +128,7 @@ func (b *bus) run(ctx context.Context, s *Store, listener Listener) {
 	b.answers.Wait() // nothing is received any more
 	goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	if err := b.publish(goodbye, busChannel, message{Kind: kindBye}); err != nil {
+	if err := b.sign(goodbye, message{Kind: kindBye}, lostAfter); err != nil {
 		b.log.Info("no good-bye on the bus", "error", err)
 	}
 }
@@ -166,7 +138,7 @@ func (b *bus) beat(ctx context.Context) {
 	ticker := time.NewTicker(beatEvery)
 	defer ticker.Stop()
 	for {
-		if err := b.publish(ctx, busChannel, message{Kind: kindBeat, Sent: int64(time.Since(b.start))}); err != nil && ctx.Err() == nil {
+		if err := b.sign(ctx, message{Kind: kindBeat, Sent: int64(time.Since(b.start))}, 0); err != nil && ctx.Err() == nil {
 			b.log.Debug("beat was not sent", "error", err)
 		}
 		select {

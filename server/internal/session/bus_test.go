@@ -142,23 +142,38 @@ func TestTrust(t *testing.T) {
 	})
 }
 
-// TestNewReplica: a replica that was never heard may have just started; it is
-// lost when it is still not heard after a while.
-func TestNewReplica(t *testing.T) {
+// TestLost: what is needed for a replica to count as lost.
+func TestLost(t *testing.T) {
 	virtual(t, func(t *testing.T, b *backend) {
-		one := b.open(t, Limits{})
+		one, other := b.pair(t)
+		expect := func(what string, r *replica, id string, lost bool) {
+			t.Helper()
+			if got := r.bus.lost(t.Context(), id); got != lost {
+				t.Errorf("%s: lost %v", what, got)
+			}
+		}
 		time.Sleep(2 * lostAfter)
-		if one.bus.lost("NEVERHEARD", time.Now()) {
-			t.Error("lost at once")
-		}
+		expect("a live one", one, other.Replica(), false)
+
+		// One that was never heard may have started this very moment.
+		expect("a new one", one, "NEW", false)
 		time.Sleep(lostAfter - time.Millisecond)
-		if one.bus.lost("NEVERHEARD", time.Now()) {
-			t.Error("lost too early")
-		}
+		expect("a new one, a moment too early", one, "NEW", false)
 		time.Sleep(time.Millisecond)
-		if !one.bus.lost("NEVERHEARD", time.Now()) {
-			t.Error("not lost")
-		}
+		expect("one that never gave a sign", one, "NEW", true)
+
+		// One that fell silent, as others know that were not there to hear it.
+		one.setSign(t, "SILENT", time.Now())
+		expect("one that was heard of just now", one, "SILENT", false)
+		time.Sleep(lostAfter)
+		expect("one that is silent", one, "SILENT", true)
+		other.stop()
+		fresh := b.open(t, Limits{})
+		expect("by one that has just started", fresh, "SILENT", false)
+		time.Sleep(settleTime)
+		expect("by one that has settled", fresh, "SILENT", true)
+		expect("one that said good-bye before", fresh, other.Replica(), true)
+		expect("a live one", fresh, one.Replica(), false)
 	})
 }
 

@@ -34,6 +34,7 @@
 //	mcp:{S}:q:R           string  a question to the client      the question's own
 //	mcp:principal:{P}     zset    sessions of a principal       idle time
 //	mcp:subscribers:{U}   zset    sessions subscribed to a URI  idle time
+//	{mcp:bus}:presence    zset    last sign of each replica     presenceKept
 //	mcp:secret            string  key that seals request state  secretKept
 //
 // Channels: mcp:bus reaches every replica, mcp:replica:R one, and mcp:{S}:wake

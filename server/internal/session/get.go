@@ -127,7 +127,7 @@ func (g *Get) removeIfLost(ctx context.Context, newest rueidis.RedisMessage) err
 		return fmt.Errorf("session: read GET stream: %w", err)
 	}
 	replica, _, _ := strings.Cut(token, "_")
-	if !g.store.bus.lost(replica, time.Now()) {
+	if !g.store.bus.lost(ctx, replica) {
 		return nil
 	}
 	signal(g.c)

@@ -20,8 +20,9 @@ func principalKey(principal string) string { return "mcp:principal:{" + digest(p
 func subscribersKey(uri string) string     { return "mcp:subscribers:{" + digest(uri) + "}" }
 
 const (
-	busChannel = "mcp:bus"
-	secretKey  = "mcp:secret"
+	busChannel  = "mcp:bus"
+	presenceKey = "{mcp:bus}:presence" // in the slot of the channel's name
+	secretKey   = "mcp:secret"
 )
 
 func replicaChannel(replica string) string { return "mcp:replica:" + replica }

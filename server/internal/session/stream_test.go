@@ -202,7 +202,7 @@ func testLoss(t *testing.T, b *backend) {
 		tails = append(tails, tail)
 	}
 	for i, r := range []*replica{other, third} {
-		r.losePeer(one.Replica())
+		r.losePeer(t, one.Replica())
 		end := read(t, 1, tails[i])
 		if len(end) != 1 || !strings.HasPrefix(end[0], `3:{"jsonrpc":"2.0","id":7,"error"`) {
 			t.Errorf("the end is %q", end)
@@ -226,9 +226,8 @@ func testLoss(t *testing.T, b *backend) {
 func testGoodbye(t *testing.T, b *backend) {
 	one, other := b.pair(t)
 	one.stop()
-	other.bus.healthy.Store(0)
-	eventually(t, "loss", func() bool { return other.bus.lost(one.Replica(), time.Now()) })
-	if other.bus.lost(other.Replica(), time.Now()) {
+	eventually(t, "loss", func() bool { return other.bus.lost(t.Context(), one.Replica()) })
+	if other.bus.lost(t.Context(), other.Replica()) {
 		t.Error("a replica takes itself for lost")
 	}
 }

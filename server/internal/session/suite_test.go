@@ -120,7 +120,8 @@ func (r *replica) knows(other *replica) bool {
 	return ok
 }
 
-// forgetGoodbye makes it look as if the other one had died without a word.
+// forgetGoodbye makes it look as if the other one had died this moment without
+// a word.
 func (r *replica) forgetGoodbye(t *testing.T, other *replica) {
 	t.Helper()
 	eventually(t, "good-bye", func() bool {
@@ -130,15 +131,21 @@ func (r *replica) forgetGoodbye(t *testing.T, other *replica) {
 		delete(r.bus.left, other.Replica())
 		return heard
 	})
+	r.setSign(t, other.Replica(), time.Now())
 }
 
-// losePeer makes the replica go by an older memory of another one: that it
-// was not heard for longer than it takes to be lost.
-func (r *replica) losePeer(other string) {
-	r.bus.mu.Lock()
-	defer r.bus.mu.Unlock()
-	r.bus.peers[other] = time.Now().Add(-2 * lostAfter)
-	r.bus.healthy.Store(int64(-2 * lostAfter))
+// losePeer makes it look as if that were long ago.
+func (r *replica) losePeer(t *testing.T, other string) {
+	t.Helper()
+	r.bus.healthy.Store(-int64(settleTime))
+	r.setSign(t, other, time.Now().Add(-lostAfter))
+}
+
+func (r *replica) setSign(t *testing.T, of string, at time.Time) {
+	t.Helper()
+	if err := r.client.Do(t.Context(), r.client.B().Zadd().Key(presenceKey).ScoreMember().ScoreMember(float64(at.UnixMilli()), of).Build()).Error(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (r *replica) create(t *testing.T) *Record {

@@ -96,7 +96,7 @@ func (t *Tail) ReadEvery() time.Duration { return rereadEvery }
 // endIfLost writes the end of a stream whose producer is gone.
 func (t *Tail) endIfLost(ctx context.Context) error {
 	producer, _, _ := strings.Cut(t.stream, "_")
-	if !t.store.bus.lost(producer, time.Now()) {
+	if !t.store.bus.lost(ctx, producer) {
 		return nil
 	}
 	entries, err := t.store.client.Do(ctx, t.store.client.B().Xrange().Key(keys(t.session).stream(t.stream)).
