@@ -97,7 +97,7 @@ func askManager(ctx *pulumi.Context, subscription string) (RegistrationFunc, err
 		return nil, fmt.Errorf("ask the Azure login for a token: %w; log in with `az login`", err)
 	}
 	environment, _ := ctx.GetConfig("azure-native:environment")
-	endpoint := managerEndpoint(environment)
+	endpoint := ManagerEndpoint(environment)
 	return func(ctx context.Context, namespace string) (Registration, error) {
 		address := endpoint + "/subscriptions/" + url.PathEscape(subscription) + "/providers/" + namespace + "?api-version=2021-04-01"
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
@@ -121,9 +121,9 @@ func askManager(ctx *pulumi.Context, subscription string) (RegistrationFunc, err
 	}, nil
 }
 
-// managerEndpoint is Azure Resource Manager's in the cloud that the Pulumi provider is configured for. ARM_ENDPOINT
+// ManagerEndpoint is Azure Resource Manager's in the cloud that the Pulumi provider is configured for. ARM_ENDPOINT
 // names one of a cloud that has no name there.
-func managerEndpoint(environment string) string {
+func ManagerEndpoint(environment string) string {
 	public := map[string]string{
 		"usgovernment": "https://management.usgovcloudapi.net",
 		"china":        "https://management.chinacloudapi.cn",

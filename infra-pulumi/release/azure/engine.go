@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prynai/prynai-mcp/infra-pulumi/stack"
 	"github.com/pulumi/pulumi-azure-native-sdk/authorization/v2"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
@@ -120,19 +121,8 @@ func (c *Cloud) login(ctx context.Context) (login, error) {
 	if err != nil {
 		environment.Value = "" // not configured
 	}
-	got.endpoint = endpoint(environment.Value)
+	got.endpoint = stack.ManagerEndpoint(environment.Value)
 	return got, nil
-}
-
-// endpoint is Azure Resource Manager's in a cloud as azure-native calls it.
-func endpoint(environment string) string {
-	switch strings.ToLower(environment) {
-	case "usgovernment":
-		return "https://management.usgovcloudapi.net"
-	case "china":
-		return "https://management.chinacloudapi.cn"
-	}
-	return "https://management.azure.com"
 }
 
 // failure keeps of a failed run what the engine says about it.
