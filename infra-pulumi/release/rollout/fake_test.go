@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -21,6 +22,7 @@ var errKilled = errors.New("killed")
 
 // fake is a Cloud whose revisions are called after what is wrong with them: their build.
 type fake struct {
+	mu        sync.Mutex // revisions change by themselves, too: see later
 	t         *testing.T
 	next      string // the build that Stage releases
 	revisions []*Revision
@@ -98,6 +100,8 @@ func (f *fake) find(name string) *Revision {
 }
 
 func (f *fake) Status(context.Context) (Status, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.killAt > 0 && len(f.calls) >= f.killAt {
 		return Status{}, errKilled
 	}
@@ -109,6 +113,8 @@ func (f *fake) Status(context.Context) (Status, error) {
 }
 
 func (f *fake) Stage(_ context.Context, record Record) (Staged, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	err := f.call("stage", func() error {
 		f.record = record
 		if n := len(f.revisions); n > 0 && f.revisions[n-1].Name == f.next {
@@ -133,20 +139,29 @@ func (f *fake) start(r *Revision) {
 	case strings.HasPrefix(r.Name, "problem"):
 		r.Problem = "the image cannot be pulled"
 	default:
-		time.AfterFunc(5*time.Second, func() { r.Ready = r.Active })
+		f.later(5*time.Second, func() { r.Ready = r.Active })
 	}
 	switch {
 	case strings.HasPrefix(r.Name, "crash-after-20s"):
-		time.AfterFunc(20*time.Second, func() { r.Restarts++; r.Ready = false })
-		time.AfterFunc(25*time.Second, func() { r.Ready = r.Active; f.crashAgain(r) })
+		f.later(20*time.Second, func() { r.Restarts++; r.Ready = false })
+		f.later(25*time.Second, func() { r.Ready = r.Active; f.crashAgain(r) })
 	case strings.HasPrefix(r.Name, "crash-in-drain"):
-		time.AfterFunc(100*time.Second, func() { r.Ready = false })
+		f.later(100*time.Second, func() { r.Ready = false })
 	}
 }
 
+// later changes a revision after a while.
+func (f *fake) later(d time.Duration, change func()) {
+	time.AfterFunc(d, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		change()
+	})
+}
+
 func (f *fake) crashAgain(r *Revision) {
-	time.AfterFunc(20*time.Second, func() { r.Restarts++; r.Ready = false })
-	time.AfterFunc(25*time.Second, func() {
+	f.later(20*time.Second, func() { r.Restarts++; r.Ready = false })
+	f.later(25*time.Second, func() {
 		if r.Ready = r.Active; r.Active {
 			f.crashAgain(r)
 		}
@@ -154,6 +169,8 @@ func (f *fake) crashAgain(r *Revision) {
 }
 
 func (f *fake) Move(_ context.Context, record Record) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	return f.call("move "+record.Live, func() error {
 		for _, r := range f.revisions {
 			r.Weight = 0
@@ -165,10 +182,14 @@ func (f *fake) Move(_ context.Context, record Record) error {
 }
 
 func (f *fake) Activate(_ context.Context, name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	return f.call("activate "+name, func() error { f.start(f.find(name)); return nil })
 }
 
 func (f *fake) Deactivate(_ context.Context, name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	return f.call("deactivate "+name, func() error {
 		r := f.find(name)
 		if r.Weight > 0 {
@@ -181,6 +202,8 @@ func (f *fake) Deactivate(_ context.Context, name string) error {
 
 // prove is the smoke test. What is wrong on the stable address only is called so.
 func (f *fake) prove(ctx context.Context, url, build string) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	var at *Revision
 	for _, r := range f.revisions {
 		if r.URL == url || url == stable && r.Weight > 0 {
