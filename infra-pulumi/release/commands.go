@@ -76,7 +76,7 @@ func (c *command) prepare(ctx context.Context) (*prepared, error) {
 	if problem == nil {
 		var known []string
 		known, problem = smokeEnvironment(ctx, s)
-		smoke.environment = append(smoke.environment, known...)
+		smoke.Environment = append(smoke.Environment, known...)
 	}
 	if err := errors.Join(problem, smoke.token(ctx)); err != nil {
 		smoke.remove()
@@ -86,7 +86,7 @@ func (c *command) prepare(ctx context.Context) (*prepared, error) {
 	cloud := azure.New(s, azure.Options{Manager: c.manager, Out: c})
 	return &prepared{
 		cloud:   cloud,
-		rollout: &rollout.Rollout{Cloud: cloud, Prove: smoke.prove, Limits: c.limits, Say: c.say},
+		rollout: &rollout.Rollout{Cloud: cloud, Prove: smoke.Prove, Limits: c.limits, Say: c.say},
 		close:   smoke.remove,
 	}, nil
 }

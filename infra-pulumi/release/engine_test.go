@@ -22,6 +22,7 @@ import (
 	"github.com/prynai/prynai-mcp/infra-pulumi/enginetest/standin"
 	"github.com/prynai/prynai-mcp/infra-pulumi/image"
 	"github.com/prynai/prynai-mcp/infra-pulumi/image/registrytest"
+	"github.com/prynai/prynai-mcp/infra-pulumi/release/proof"
 	"github.com/prynai/prynai-mcp/infra-pulumi/release/rollout"
 )
 
@@ -56,7 +57,7 @@ func actAsRelease() int {
 	c := &command{options: o, console: newConsole(os.Stdout), stdin: os.Stdin, manager: os.Getenv(managerURL)}
 	c.limits = rollout.Limits{Ready: 5 * time.Second, Patience: time.Second, Soak: time.Second, Settle: time.Second, Drain: 2 * time.Second, Poll: 100 * time.Millisecond}
 	c.smoke = func(context.Context) (*smokeClient, error) {
-		return &smokeClient{path: self, environment: []string{actAs + "=smoke"}}, nil
+		return &smokeClient{Client: proof.Client{Path: self, Environment: []string{actAs + "=smoke"}}}, nil
 	}
 	if err := c.run(interruptible()); err != nil {
 		fmt.Println("ERROR", err)
