@@ -60,6 +60,7 @@ func newService(c config.Config, stdout io.Writer, served mcpSurface) *service {
 	s.openRedis()
 	s.health = health.New(s.redis.Health)
 	s.sessions = session.Open(session.Options{Client: s.redis, Logger: s.log, Idle: c.SessionIdle})
+	s.health.Require("replicas", s.sessions.Joined)
 	s.openAuth()
 	s.mcp = mcphttp.New(mcphttp.Options{
 		Server:    served.Engine(),

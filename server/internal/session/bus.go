@@ -22,6 +22,10 @@ const (
 	// acknowledgeWithin bounds the wait for other replicas to forget a record:
 	// whoever has not answered by then no longer trusts its cache.
 	acknowledgeWithin = trustedFor
+	// reconnectEvery is how often a lost connection is tried again. Whether
+	// there is one at all is package redis's affair, and an attempt without one
+	// costs nothing.
+	reconnectEvery = 25 * time.Millisecond
 	// rereadEvery is how often whoever waits looks in Redis all the same.
 	rereadEvery = 2 * time.Second
 )
@@ -73,10 +77,11 @@ type bus struct {
 	start   time.Time
 
 	heard   atomic.Int64 // since start: when the last own beat that came back was sent
-	healthy atomic.Int64 // since start: from when on own beats came back without a break
+	healthy atomic.Int64 // since start: from when on own beats came back without an outage
 
-	changed chan struct{}  // watchers has come or gone
-	answers sync.WaitGroup // acknowledgements on their way
+	connected chan struct{}  // the subscription stands: a beat will come back
+	changed   chan struct{}  // watchers has come or gone
+	answers   sync.WaitGroup // acknowledgements on their way
 
 	mu       sync.Mutex
 	peers    map[string]time.Time // when each other replica was heard last
@@ -90,23 +95,28 @@ type bus struct {
 func newBus(client rueidis.Client, log *slog.Logger, replica string) *bus {
 	b := &bus{
 		client: client, log: log, replica: replica, start: time.Now(),
-		changed:  make(chan struct{}, 1),
-		peers:    map[string]time.Time{},
-		left:     map[string]time.Time{},
-		unheard:  map[string]time.Time{},
-		acks:     map[string]*pendingDrop{},
-		watchers: map[string]map[*Watch]struct{}{},
-		waiters:  map[string]chan struct{}{},
+		connected: make(chan struct{}, 1),
+		changed:   make(chan struct{}, 1),
+		peers:     map[string]time.Time{},
+		left:      map[string]time.Time{},
+		unheard:   map[string]time.Time{},
+		acks:      map[string]*pendingDrop{},
+		watchers:  map[string]map[*Watch]struct{}{},
+		waiters:   map[string]chan struct{}{},
 	}
-	b.heard.Store(-int64(trustedFor) - 1)
+	b.heard.Store(-int64(outageAfter)) // nothing was heard yet
 	return b
 }
 
 // trusted reports whether an invalidation cannot have been missed: an own beat
 // that was sent less than trustedFor ago has come back, and messages keep their
 // order.
-func (b *bus) trusted(now time.Time) bool {
-	return int64(now.Sub(b.start))-b.heard.Load() < int64(trustedFor)
+func (b *bus) trusted(now time.Time) bool { return b.heardWithin(trustedFor, now) }
+
+// heardWithin reports whether an own beat that was sent less than d ago has
+// come back.
+func (b *bus) heardWithin(d time.Duration, now time.Time) bool {
+	return int64(now.Sub(b.start))-b.heard.Load() < int64(d)
 }
 
 // run keeps the subscription until ctx ends.
@@ -119,9 +129,9 @@ func (b *bus) run(ctx context.Context, s *Store, listener Listener) {
 		if ctx.Err() != nil {
 			break
 		}
-		b.log.Warn("bus disconnected", "error", err)
+		b.log.Debug("bus is not connected", "error", err)
 		select {
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(reconnectEvery):
 		case <-ctx.Done():
 		}
 	}
@@ -133,7 +143,7 @@ func (b *bus) run(ctx context.Context, s *Store, listener Listener) {
 	}
 }
 
-// beat speaks up until ctx ends.
+// beat speaks up, and looks who no longer does, until ctx ends.
 func (b *bus) beat(ctx context.Context) {
 	ticker := time.NewTicker(beatEvery)
 	defer ticker.Stop()
@@ -141,8 +151,10 @@ func (b *bus) beat(ctx context.Context) {
 		if err := b.sign(ctx, message{Kind: kindBeat, Sent: int64(time.Since(b.start))}, 0); err != nil && ctx.Err() == nil {
 			b.log.Debug("beat was not sent", "error", err)
 		}
+		b.judge(ctx)
 		select {
 		case <-ticker.C:
+		case <-b.connected:
 		case <-ctx.Done():
 			return
 		}
@@ -163,6 +175,7 @@ func (b *bus) listen(ctx context.Context, s *Store, listener Listener, first boo
 		return err
 	}
 	s.cache.clear() // what was said before was not heard
+	signal(b.connected)
 	if !first {
 		b.wakeAll()
 		listener.Missed()
@@ -173,6 +186,9 @@ func (b *bus) listen(ctx context.Context, s *Store, listener Listener, first boo
 	case err := <-broken:
 		if err == nil {
 			err = errors.New("connection closed")
+		}
+		if ctx.Err() == nil {
+			b.log.Warn("bus disconnected", "error", err)
 		}
 		cancel()
 		return errors.Join(err, <-followed)
@@ -250,7 +266,7 @@ func (b *bus) receive(ctx context.Context, s *Store, listener Listener, p rueidi
 func (b *bus) hear(m message) {
 	now := time.Now()
 	if m.Replica == b.replica {
-		if !b.trusted(now) {
+		if !b.heardWithin(outageAfter, now) {
 			b.healthy.Store(int64(now.Sub(b.start)))
 		}
 		b.heard.Store(m.Sent)

@@ -177,6 +177,41 @@ func TestLost(t *testing.T) {
 	})
 }
 
+// TestLossWakes: who waits is woken as soon as a replica is lost, once, also
+// when this one was too busy to hear the bus for a while.
+func TestLossWakes(t *testing.T) {
+	for name, busy := range map[string]time.Duration{"idle": 0, "busy": outageAfter - 2*beatEvery} {
+		t.Run(name, func(t *testing.T) {
+			virtual(t, func(t *testing.T, b *backend) {
+				deaf := &deafened{Client: b.newClient(t)}
+				one := b.openWith(t, deaf, Limits{})
+				time.Sleep(2 * settleTime)
+				one.setSign(t, "SILENT", time.Now())
+				one.bus.hear(message{Kind: kindBeat, Replica: "SILENT"})
+				start := time.Now()
+				watch := one.bus.watch("some stream's")
+				defer watch.Close()
+				time.Sleep(beatEvery)
+				<-watch.C // of having subscribed
+
+				time.Sleep(lostAfter - time.Second)
+				deaf.set(true)
+				time.Sleep(busy)
+				deaf.set(false)
+				<-watch.C
+				if took := time.Since(start); took < lostAfter || took > lostAfter+busy+2*beatEvery {
+					t.Errorf("woken after %v", took)
+				}
+				select {
+				case <-watch.C:
+					t.Error("woken twice")
+				case <-time.After(time.Minute):
+				}
+			})
+		})
+	}
+}
+
 // deafened is a client whose subscriptions can go silent.
 type deafened struct {
 	rueidis.Client

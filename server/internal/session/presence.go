@@ -15,6 +15,11 @@ const (
 	// settleTime is how long a replica hears the bus before it judges others:
 	// after an outage of Redis they need a moment to give a sign again.
 	settleTime = 3 * time.Second
+	// outageAfter is how long a replica hears nothing, not even of itself, for
+	// that to count as an outage. After a shorter one the others have
+	// settleTime all the same, since only lostAfter makes silence a loss. The
+	// longer, the less a busy machine puts a judgement off.
+	outageAfter = lostAfter - settleTime
 	// presenceKept is how long the last sign of a replica is remembered.
 	presenceKept = time.Hour
 )
@@ -68,7 +73,7 @@ func (b *bus) lost(ctx context.Context, replica string) bool {
 		return true
 	case heard && now.Sub(last) < lostAfter:
 		return false
-	case !b.trusted(now) || int64(now.Sub(b.start))-b.healthy.Load() < int64(settleTime):
+	case !b.heardWithin(outageAfter, now) || int64(now.Sub(b.start))-b.healthy.Load() < int64(settleTime):
 		return false
 	}
 	silence, err := silenceScript.Exec(ctx, b.client, []string{presenceKey}, []string{replica}).AsInt64()
@@ -79,6 +84,32 @@ func (b *bus) lost(ctx context.Context, replica string) bool {
 		return b.overdue(replica, now)
 	}
 	return silence >= lostAfter.Milliseconds()
+}
+
+// judge looks at the replicas that have fallen silent. Once one is lost,
+// whoever waits looks at once whether it waits for that one.
+func (b *bus) judge(ctx context.Context) {
+	now := time.Now()
+	silent := map[string]time.Time{}
+	b.mu.Lock()
+	for id, last := range b.peers {
+		if now.Sub(last) >= lostAfter {
+			silent[id] = last
+		}
+	}
+	b.mu.Unlock()
+	for id, last := range silent {
+		if !b.lost(ctx, id) {
+			continue
+		}
+		b.mu.Lock()
+		if b.peers[id].Equal(last) {
+			delete(b.peers, id) // judged, until it is heard again
+		}
+		b.mu.Unlock()
+		b.log.Warn("a replica gives no sign of life", "replica", id, "for", now.Sub(last))
+		b.wakeAll()
+	}
 }
 
 // overdue reports whether a replica that never gave a sign has had the time to:

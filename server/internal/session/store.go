@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"strconv"
 	"sync"
@@ -87,6 +88,16 @@ func Open(o Options) *Store {
 func (s *Store) Run(ctx context.Context, listener Listener) {
 	s.bus.run(ctx, s, listener)
 	s.touches.Wait()
+}
+
+// Joined returns nil once the other replicas know of this one and this one
+// hears them. A replica whose calls begin before could be lost without anybody
+// noticing.
+func (s *Store) Joined() error {
+	if s.bus.trusted(time.Now()) {
+		return nil
+	}
+	return errors.New("the bus was not heard yet")
 }
 
 // Replica is the random id of this process among the replicas.
