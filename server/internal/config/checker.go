@@ -67,9 +67,9 @@ func (f checker) unreadable(err error) {
 			panic(err) // a field of Config has a type or a tag that env does not know
 		}
 		i := slices.IndexFunc(variables, func(v Variable) bool { return v.field == parse.Name })
-		var redis redisError
-		if errors.As(parse.Err, &redis) {
-			f.fail(variables[i].Name, redis.Error())
+		var worded wordedError
+		if errors.As(parse.Err, &worded) {
+			f.fail(variables[i].Name, worded.Error())
 		} else {
 			f.fail(variables[i].Name)
 		}
@@ -104,6 +104,18 @@ func (f checker) check(c Config) {
 	// slog itself also reads "INFO+2", which nobody means here.
 	if level, set := f.environment["LOG_LEVEL"]; set && !slices.Contains([]string{"debug", "info", "warn", "error"}, strings.ToLower(level)) {
 		f.fail("LOG_LEVEL")
+	}
+	switch {
+	case strings.ContainsAny(c.TelemetryEndpoint, "?#"):
+		f.fail("OTEL_EXPORTER_OTLP_ENDPOINT", "a URL with a query or a fragment") // which may be a key
+	case c.TelemetryEndpoint != "" && !validEndpoint(c.TelemetryEndpoint):
+		f.fail("OTEL_EXPORTER_OTLP_ENDPOINT")
+	}
+	if c.TelemetryEndpoint != "" && c.TelemetryProtocol != otlpProtocol {
+		f.fail("OTEL_EXPORTER_OTLP_PROTOCOL")
+	}
+	if share := c.TraceShare; !(share >= 0 && share <= 1) { // NaN is neither
+		f.fail("OTEL_TRACES_SAMPLER_ARG")
 	}
 	const most = 100_000
 	if c.RateLimit < 1 || c.RateLimit > most {

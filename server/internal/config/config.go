@@ -30,7 +30,7 @@ type Config struct {
 	RequiredScopes   []string      `env:"ENTRA_REQUIRED_SCOPES" doc:"Delegated scopes, any of which lets a user in (comma list)." want:"names of scopes, without spaces" example:"mcp.invoke"`
 	RequiredAppRoles []string      `env:"ENTRA_REQUIRED_APP_ROLES" doc:"App roles, any of which lets an application or a user in (comma list). With neither roles nor scopes set, a token needs one of any name; none switches that off and lets every application of the tenant in." want:"names of app roles without spaces, or none alone and without ENTRA_REQUIRED_SCOPES" example:"Mcp.Invoke"`
 	Authority        string        `env:"ENTRA_AUTHORITY" envDefault:"https://login.microsoftonline.com" doc:"Entra's sign-in endpoint; another one for sovereign clouds and for tests." want:"an https URL without path or query (http only for loopback)" example:"https://login.microsoftonline.us"`
-	TLSCA            string        `env:"TLS_CA" doc:"PEM certificates of authorities that are trusted for Redis and Entra beside the system's." want:"PEM blocks of type CERTIFICATE" example:"\"$(cat ca.pem)\""`
+	TLSCA            string        `env:"TLS_CA" doc:"PEM certificates of authorities that are trusted for Redis, Entra and the collector beside the system's." want:"PEM blocks of type CERTIFICATE" example:"\"$(cat ca.pem)\""`
 	LogLevel         slog.Level    `env:"LOG_LEVEL" envDefault:"info" doc:"Least level that is logged: debug, info, warn or error." want:"debug, info, warn or error" example:"info"`
 	RateLimit        int           `env:"RATE_LIMIT" envDefault:"1000" doc:"Requests that one principal may make in a second, over all replicas; after a pause five times as many at once." want:"a number from 1 to 100000" example:"1000"`
 	StreamLimit      int           `env:"STREAM_LIMIT" envDefault:"500" doc:"Calls and streams that one principal may have open on a replica." want:"a number from 1 to 100000" example:"500"`
@@ -39,6 +39,11 @@ type Config struct {
 	Environment      string        `env:"PRYNAI_ENV" envDefault:"local" doc:"Name of the deployment, for logs and traces." want:"a name" example:"prod"`
 	Build            string        `env:"PRYNAI_BUILD" envDefault:"dev" doc:"Version that the server reports. The image sets the hash of its source." want:"a version" example:"dev"`
 	SecretsVersion   string        `env:"SECRETS_VERSION" doc:"Fingerprint of the secrets that the deployment has set: a changed secret makes a new revision, whose replicas know it. Logged at the start." want:"a version" example:"0123456789abcdef"`
+
+	TelemetryEndpoint string  `env:"OTEL_EXPORTER_OTLP_ENDPOINT" doc:"Collector that takes traces, metrics and logs by OTLP over HTTP; /v1/traces, /v1/metrics and /v1/logs are added. Without it there is no telemetry. The SDK reads further OTEL_ variables itself: timeouts, compression, batch sizes, OTEL_RESOURCE_ATTRIBUTES." want:"an https URL without query (http only for loopback)" example:"https://otlp.example.com"`
+	TelemetryHeaders  Headers `env:"OTEL_EXPORTER_OTLP_HEADERS" doc:"Headers that the collector asks for, such as its key." want:"name=value pairs, percent-encoded (comma list)" example:"Authorization=Bearer%20<key>"`
+	TelemetryProtocol string  `env:"OTEL_EXPORTER_OTLP_PROTOCOL" envDefault:"http/protobuf" doc:"How the collector is spoken to; gRPC is not built in." want:"http/protobuf" example:"http/protobuf"`
+	TraceShare        float64 `env:"OTEL_TRACES_SAMPLER_ARG" envDefault:"1" doc:"Share of the requests that are traced. What a caller's traceparent says of sampling does not count." want:"a number from 0 to 1" example:"0.1"`
 
 	ContainerAppName      string `env:"CONTAINER_APP_NAME" doc:"Name of the app; set by Azure Container Apps."`
 	ContainerAppRevision  string `env:"CONTAINER_APP_REVISION" doc:"Name of the revision; set by Azure Container Apps."`
@@ -66,6 +71,7 @@ func Load(getenv func(string) string) (Config, error) {
 	}
 	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
 	c.Authority = strings.TrimSuffix(c.Authority, "/")
+	c.TelemetryEndpoint = strings.TrimSuffix(c.TelemetryEndpoint, "/")
 	// Tokens carry GUIDs in lower case, and are compared byte by byte.
 	c.TenantID = strings.ToLower(c.TenantID)
 	for i, audience := range c.Audiences {
@@ -77,6 +83,7 @@ func Load(getenv func(string) string) (Config, error) {
 }
 
 var parsers = map[reflect.Type]env.ParserFunc{
+	reflect.TypeFor[Headers](): func(value string) (any, error) { return parseHeaders(value) },
 	reflect.TypeFor[[]string](): func(value string) (any, error) {
 		var list []string
 		for entry := range strings.SplitSeq(value, ",") {

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -125,6 +126,19 @@ func TestProblems(t *testing.T) {
 		{"SESSION_IDLE=-5m", `"-5m"`},
 		{"SESSION_IDLE=1000h", `"1000h"`},
 		{"SHUTDOWN_GRACE=1h", `"1h"`},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT=collector:4317", `"collector:4317"`},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318", `"http://collector:4318"`},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT=https://collector?key=hunter2", "a URL with a query or a fragment"},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT=https://me:hunter2@collector", `"https://me:xxxxx@collector"`},
+		{"OTEL_EXPORTER_OTLP_HEADERS=hunter2", "an entry without = (a comma in a value is %2C)"},
+		{"OTEL_EXPORTER_OTLP_HEADERS=api-key=x,hunter2", "an entry without = (a comma in a value is %2C)"},
+		{"OTEL_EXPORTER_OTLP_HEADERS=hunter2 hunter2=x", "an entry whose name is no header's"},
+		{"OTEL_EXPORTER_OTLP_HEADERS=api-key=hunter2%0A", "a value that no header can have (is it percent-encoded?)"},
+		{"OTEL_EXPORTER_OTLP_HEADERS=api-key=hunter2%2", "a value that no header can have (is it percent-encoded?)"},
+		{"OTEL_EXPORTER_OTLP_HEADERS=api-key=", "a value that no header can have (is it percent-encoded?)"},
+		{"OTEL_TRACES_SAMPLER_ARG=10%", `"10%"`},
+		{"OTEL_TRACES_SAMPLER_ARG=2", `"2"`},
+		{"OTEL_TRACES_SAMPLER_ARG=NaN", `"NaN"`},
 	} {
 		t.Run(test.change, func(t *testing.T) {
 			_, err := load(test.change)
@@ -190,6 +204,28 @@ func TestRedisAccepted(t *testing.T) {
 		if pw := want.Password.Reveal(); pw != "" && strings.Contains(c.Redis.String(), pw) {
 			t.Errorf("String shows the password: %v", c.Redis.String())
 		}
+	}
+}
+
+func TestTelemetry(t *testing.T) {
+	c, err := load("OTEL_EXPORTER_OTLP_ENDPOINT=https://otlp.example.com/otlp/", "OTEL_EXPORTER_OTLP_HEADERS=Authorization=Basic%20"+password+"%3D%3D, api-key = a=b", "OTEL_TRACES_SAMPLER_ARG=0.25")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (Headers{"Authorization": "Basic " + password + "==", "api-key": "a=b"}); !maps.Equal(c.TelemetryHeaders, want) {
+		t.Error("the headers were read otherwise")
+	}
+	if shown := fmt.Sprintf("%v %+v %#v", c, c, c); strings.Contains(shown, password) {
+		t.Errorf("shows a secret: %s", shown)
+	}
+	if c.TelemetryEndpoint != "https://otlp.example.com/otlp" || c.TraceShare != 0.25 {
+		t.Errorf("endpoint %q, share %v", c.TelemetryEndpoint, c.TraceShare)
+	}
+	if _, err := load("OTEL_EXPORTER_OTLP_PROTOCOL=grpc"); err != nil {
+		t.Errorf("without an endpoint the protocol is nobody's concern: %v", err)
+	}
+	if _, err := load("OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "OTEL_EXPORTER_OTLP_ENDPOINT=https://otlp.example.com"); err == nil || !strings.Contains(err.Error(), "OTEL_EXPORTER_OTLP_PROTOCOL") {
+		t.Errorf("with grpc: %v", err)
 	}
 }
 

@@ -35,6 +35,11 @@ func (ps Problems) Error() string {
 	return b.String()
 }
 
+// wordedError describes a value that may hold a secret, without quoting it.
+type wordedError string
+
+func (e wordedError) Error() string { return string(e) }
+
 const nothing = "nothing"
 
 // shown quotes a value for a message. Even a variable that is not meant to hold a secret may have been

@@ -29,11 +29,6 @@ func (r Redis) String() string {
 	return fmt.Sprintf("%s://%s/%d", scheme, r.Address, r.Database)
 }
 
-// redisError describes a REDIS_URL without quoting it.
-type redisError string
-
-func (e redisError) Error() string { return string(e) }
-
 // UnmarshalText reads a redis:// or rediss:// URL. Its errors quote no part of the text that could
 // belong to a password: a password with an unescaped "/", "#" or "@" ends up anywhere in a parsed URL.
 func (r *Redis) UnmarshalText(text []byte) error {
@@ -41,44 +36,44 @@ func (r *Redis) UnmarshalText(text []byte) error {
 	scheme, rest, found := strings.Cut(raw, "://")
 	switch {
 	case !found && strings.Contains(raw, "password="):
-		return redisError("a connection string of another client, not a URL")
+		return wordedError("a connection string of another client, not a URL")
 	case !found:
-		return redisError("a value without redis:// or rediss://")
+		return wordedError("a value without redis:// or rediss://")
 	case scheme != "redis" && scheme != "rediss":
-		return redisError("a URL with another scheme")
+		return wordedError("a URL with another scheme")
 	case strings.Count(rest, "@") > 1:
-		return redisError("a URL with more than one @ (is the password percent-encoded?)")
+		return wordedError("a URL with more than one @ (is the password percent-encoded?)")
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
-		return redisError("a URL that cannot be parsed (is the password percent-encoded?)")
+		return wordedError("a URL that cannot be parsed (is the password percent-encoded?)")
 	}
 	if u.Hostname() == "" {
-		return redisError("a URL without a host (is the password percent-encoded?)")
+		return wordedError("a URL without a host (is the password percent-encoded?)")
 	}
 	if !validHost(u.Hostname()) {
-		return redisError("a URL whose host is not a host name (is the password percent-encoded?)")
+		return wordedError("a URL whose host is not a host name (is the password percent-encoded?)")
 	}
 	if u.User == nil && strings.Contains(rest, "@") {
-		return redisError("a URL whose password is cut short (is it percent-encoded?)")
+		return wordedError("a URL whose password is cut short (is it percent-encoded?)")
 	}
 	if u.RawQuery != "" || u.Fragment != "" {
-		return redisError("a URL with a query or a fragment (is the password percent-encoded?)")
+		return wordedError("a URL with a query or a fragment (is the password percent-encoded?)")
 	}
 	database, err := strconv.ParseUint("0"+strings.TrimPrefix(u.Path, "/"), 10, 16)
 	if err != nil {
-		return redisError("a URL whose path is not a database number")
+		return wordedError("a URL whose path is not a database number")
 	}
 	port := u.Port()
 	if port == "" {
 		port = "6379"
 	}
 	if !validPort(port) {
-		return redisError("a URL whose port is not between 1 and 65535")
+		return wordedError("a URL whose port is not between 1 and 65535")
 	}
 	password, given := u.User.Password()
 	if u.User != nil && (!given || password == "") {
-		return redisError("a URL with a user but no password (the form is user:password@host, or :password@host)")
+		return wordedError("a URL with a user but no password (the form is user:password@host, or :password@host)")
 	}
 	*r = Redis{
 		Address:  net.JoinHostPort(u.Hostname(), port),
