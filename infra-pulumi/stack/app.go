@@ -101,11 +101,15 @@ func (d *deployment) publicURL(environment *app.ManagedEnvironment) pulumi.Strin
 }
 
 func (d *deployment) appSecrets(redisURL pulumi.StringOutput) []appSecret {
-	return []appSecret{
+	secrets := []appSecret{
 		{"redis-url", redisURL},
 		{"entra-tenant", secret(pulumi.String(d.config.tenantID).ToStringOutput())},
 		{"entra-audiences", secret(pulumi.String(d.config.audiences).ToStringOutput())},
 	}
+	if headers := d.config.telemetryHeaders; headers != "" {
+		secrets = append(secrets, appSecret{"otlp-headers", secret(pulumi.String(headers).ToStringOutput())})
+	}
+	return secrets
 }
 
 // version changes whenever a secret does. Secrets are not part of the template, so that without it a changed one, as
@@ -141,6 +145,9 @@ func (d *deployment) appVariables(publicURL, secretsVersion pulumi.StringOutput)
 		plain("PRYNAI_ENV", pulumi.String(d.Stack())),
 		plain("PUBLIC_URL", publicURL),
 		plain("SECRETS_VERSION", secretsVersion),
+	}
+	if d.config.telemetryHeaders != "" {
+		all = append(all, from("OTEL_EXPORTER_OTLP_HEADERS", "otlp-headers"))
 	}
 	for _, v := range d.config.variables {
 		all = append(all, plain(v.name, v.value))

@@ -39,6 +39,8 @@ type config struct {
 	domain        string
 	domainStep    string
 
+	telemetryHeaders string // secret
+
 	cpu                float64
 	memory             string
 	minReplicas        int
@@ -184,6 +186,9 @@ func (r *reader) checkTogether(getenv func(string) string) {
 		}
 		r.problem(find(missing), missing+" is not set, which "+given+" needs")
 	}
+	if r.values["telemetry:headers"] != "" && r.values["telemetry:endpoint"] == "" {
+		r.problem(find("telemetry:endpoint"), "telemetry:endpoint is not set, which telemetry:headers needs")
+	}
 	if !r.failed("redis:kind") && r.values["redis:sku"] != "" && !r.skuFits() {
 		r.problem(find("redis:sku"), fmt.Sprintf("redis:sku is %q that redis:kind %s does not have", r.values["redis:sku"], r.values["redis:kind"]))
 	}
@@ -266,6 +271,7 @@ func (r *reader) config(ctx *pulumi.Context) *config {
 		alertEmails:        words(r.values["alerts:email"]),
 		domain:             r.values["domain:name"],
 		domainStep:         r.values["domain:step"],
+		telemetryHeaders:   r.values["telemetry:headers"],
 		memory:             r.values["server:memory"],
 		minReplicas:        r.number("server:minReplicas"),
 		maxReplicas:        r.number("server:maxReplicas"),

@@ -48,6 +48,9 @@ func TestEachMistakeIsNamed(t *testing.T) {
 		{"data:protect", "yes"}, {"network:zoneRedundant", "1"}, {"network:private", "no"}, {"secrets:store", "file"},
 		{"logs:retentionDays", "7"}, {"logs:retentionDays", "731"}, {"logs:diagnostics", "all"},
 		{"alerts:email", "operations"}, {"alerts:email", "a@example.com,"},
+		{"telemetry:endpoint", "http://otlp.example.com"}, {"telemetry:endpoint", "otlp.example.com:4318"}, {"telemetry:endpoint", "https://otlp.example.com?key=k"},
+		{"telemetry:headers", "Authorization"}, {"telemetry:headers", "key="}, {"telemetry:headers", "key=value,"}, {"telemetry:headers", "key=%2"}, {"telemetry:headers", "a key=value"},
+		{"telemetry:sampling", "10%"}, {"telemetry:sampling", "1.5"}, {"telemetry:sampling", "NaN"},
 		{"domain:name", "https://mcp.example.com"}, {"domain:name", "mcp"}, {"domain:step", "done"},
 		{"registry:sku", "Free"}, {"registry:adminUser", "yes"},
 		{"server:cpu", "half"}, {"server:cpu", "0.3"}, {"server:cpu", "8"}, {"server:cpu", "0"}, {"server:cpu", "NaN"},
@@ -74,6 +77,8 @@ func TestEachMistakeIsNamed(t *testing.T) {
 			switch m.key {
 			case "redis:url":
 				values["redis:kind"] = existingRedis
+			case "telemetry:headers":
+				values["telemetry:endpoint"] = "https://otlp.example.com"
 			case "domain:name":
 				values["domain:step"] = domainDNS
 			case "domain:step":
@@ -108,6 +113,8 @@ func TestEveryExampleIsAccepted(t *testing.T) {
 		switch s.key {
 		case "redis:url":
 			values["redis:kind"] = "existing"
+		case "telemetry:headers":
+			values["telemetry:endpoint"] = "https://otlp.example.com"
 		case "domain:name":
 			values["domain:step"] = "dns"
 		case "domain:step":
@@ -157,6 +164,17 @@ func TestAllMistakesAtOnce(t *testing.T) {
 		if !strings.Contains(err.Error(), "pulumi config set "+key) {
 			t.Errorf("%s is not named:\n%v", key, err)
 		}
+	}
+}
+
+func TestTelemetryHeadersNeedACollector(t *testing.T) {
+	_, err := readSecret(t, with(map[string]string{"telemetry:headers": "key=hush-hush"}), []string{"telemetry:headers"}, nothing)
+	if err == nil || !strings.Contains(err.Error(), "pulumi config set telemetry:endpoint ") || strings.Contains(err.Error(), "hush-hush") {
+		t.Errorf("got %v", err)
+	}
+	_, err = read(t, with(map[string]string{"telemetry:headers": "key=hush-hush", "telemetry:endpoint": "https://otlp.example.com"}), nothing)
+	if err == nil || !strings.Contains(err.Error(), "telemetry:headers is not stored as a secret") || strings.Contains(err.Error(), "hush-hush") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -43,6 +43,7 @@ func everything() map[string]string {
 		"server:cpu": "1.25", "server:minReplicas": "2", "server:maxReplicas": "20", "server:concurrentRequests": "80",
 		"server:publicUrl": "https://mcp.example.com/", "server:corsAllowOrigins": "*", "server:allowedHosts": "mcp.example.com,10.0.0.1",
 		"server:logLevel": "debug", "server:sessionIdle": "2h",
+		"telemetry:endpoint": "https://otlp.example.com", "telemetry:headers": "Authorization=Bearer%20a-collector-key", "telemetry:sampling": "0.1",
 	})
 }
 
@@ -158,7 +159,7 @@ func TestNoSecretIsPlain(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for _, secret := range []string{"a-redis-key", "rediss:", "a-shared-key", "a-registry-password", "an-azure-token", minimal()["entra:tenantId"], minimal()["entra:serverAppId"]} {
+				for _, secret := range []string{"a-redis-key", "rediss:", "a-shared-key", "a-registry-password", "a-collector-key", "an-azure-token", minimal()["entra:tenantId"], minimal()["entra:serverAppId"]} {
 					if strings.Contains(string(text), secret) {
 						t.Errorf("redis:kind=%s registry:adminUser=%s: %s %s has %q among its plain inputs", kind, adminUser, r.Type, r.Name, secret)
 					}
@@ -220,12 +221,14 @@ func TestAppWaitsForPrivateRedis(t *testing.T) {
 }
 
 func TestSecretsReachTheApp(t *testing.T) {
+	const headers = "key=a%20value"
 	for kind, want := range map[string]string{
 		managedRedis: "rediss://default:a%2Fredis+key=@cache.example.net:10000",
 		classicRedis: "rediss://default:a%2Fredis+key=@cache.example.net:6380",
 	} {
 		azure := evaluate.Azure{RedisHost: "cache.example.net", RedisKey: "a/redis+key=", RedisPort: map[string]int{managedRedis: 10000, classicRedis: 6380}[kind]}
-		d, err := evaluate.Run(program().Deploy, evaluate.Options{Project: "p", Stack: "s", Config: with(map[string]string{"redis:kind": kind}), Azure: azure})
+		d, err := evaluate.Run(program().Deploy, evaluate.Options{Project: "p", Stack: "s", Azure: azure, SecretConfig: secretKeys(),
+			Config: with(map[string]string{"redis:kind": kind, "telemetry:endpoint": "https://otlp.example.com", "telemetry:headers": headers})})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -240,6 +243,7 @@ func TestSecretsReachTheApp(t *testing.T) {
 		for name, value := range map[string]string{
 			"redis-url": want, "entra-tenant": minimal()["entra:tenantId"],
 			"entra-audiences": minimal()["entra:serverAppId"] + ",api://" + minimal()["entra:serverAppId"],
+			"otlp-headers":    headers,
 		} {
 			if got[name] != value {
 				t.Errorf("redis:kind=%s: %s is %v, want %s", kind, name, got[name], value)
@@ -276,7 +280,7 @@ func TestVariablesAreTheServers(t *testing.T) {
 	}
 	cfg["server:tlsCa"] = string(certificate)
 	set := appInputs(t, cfg)["template"].(map[string]any)["containers"].([]any)[0].(map[string]any)["env"].([]any)
-	if len(set) != 7+8 {
+	if len(set) != 7+11 {
 		t.Errorf("the app sets %d variables: %v", len(set), set)
 	}
 	for _, v := range set {

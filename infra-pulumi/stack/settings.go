@@ -80,6 +80,13 @@ var settings = []setting{
 	{key: "logs:diagnostics", initial: "false", want: "true to log what the registry and Redis log and measure too, else false", example: "true", ok: isBool},
 	{key: "alerts:email", want: "addresses that alerts are mailed to (comma list); none: no alerts", example: "operations@example.com", ok: list(isEmail)},
 
+	{key: "telemetry:endpoint", variable: "OTEL_EXPORTER_OTLP_ENDPOINT",
+		want: "an OpenTelemetry collector for the server's traces, metrics and logs (OTLP over HTTP), an https URL without query; none: no telemetry", example: "https://otlp.example.com", ok: isEndpoint},
+	{key: "telemetry:headers", secret: true,
+		want: "headers that the collector asks for, such as its key, as a secret: name=value, percent-encoded (comma list)", example: "Authorization=Bearer%20KEY", ok: list(isHeader)},
+	{key: "telemetry:sampling", variable: "OTEL_TRACES_SAMPLER_ARG",
+		want: "the share of requests that are traced, 0 to 1; all by default", example: "0.1", ok: isShare},
+
 	{key: "domain:name", want: "a domain of your own for the server", example: "mcp.example.com", ok: isDomain},
 	{key: "domain:step", want: "with domain:name, how far it is: dns, certificate, bound; the output domainNext says what comes next", example: domainDNS, ok: oneOf(domainDNS, domainCertificate, domainBound)},
 
@@ -127,6 +134,25 @@ func isWord(s string) bool { return s != "" && !strings.ContainsAny(s, " \t\r\n\
 func isOrigin(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && u.Scheme == "https" && u.Hostname() != "" && u.User == nil && (u.Path == "" || u.Path == "/") && !strings.ContainsAny(s, "?#")
+}
+
+// isEndpoint takes an https origin with or without a path.
+func isEndpoint(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && isOrigin(u.Scheme+"://"+u.Host) && u.User == nil && !strings.ContainsAny(s, "?#")
+}
+
+var header = regexp.MustCompile("^[0-9A-Za-z!#$%&'*+.^_`|~-]+=[^\\s=].*$")
+
+// isHeader takes a header as OpenTelemetry writes it; what its value may hold is the server's to check.
+func isHeader(s string) bool {
+	_, err := url.PathUnescape(s)
+	return err == nil && header.MatchString(s)
+}
+
+func isShare(s string) bool {
+	share, err := strconv.ParseFloat(s, 64)
+	return err == nil && share >= 0 && share <= 1
 }
 
 func isCORS(s string) bool {
