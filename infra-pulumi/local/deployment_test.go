@@ -15,31 +15,38 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/prynai/prynai-mcp/infra-pulumi/image"
 )
 
 // The whole command, as a process of its own. It compiles the server and the
 // smoke client, which takes minutes where nothing is cached.
 const deploymentPatience = 8 * time.Minute
 
-// deployment is a running command.
-type deployment struct {
+// process is a running command.
+type process struct {
 	*exec.Cmd
 	t           *testing.T
 	port, plain string
+	input       io.WriteCloser
 	lines       chan string
 	said        strings.Builder
 }
 
-func deploy(t *testing.T, args ...string) *deployment {
+// deploy starts the command in a folder, which may be empty.
+func deploy(t *testing.T, folder string, args ...string) *process {
 	t.Helper()
-	d := &deployment{t: t, port: aPort(t), plain: aPort(t), lines: make(chan string, 1000)}
-	d.Cmd = call(t.Context(), append([]string{"--port", d.port, "--plain-port", d.plain, "--redis", redisEmbedded}, args...)...)
+	d := &process{t: t, port: aPort(t), plain: aPort(t), lines: make(chan string, 1000)}
+	d.Cmd = invoke(t.Context(), append([]string{"--port", d.port, "--plain-port", d.plain, "--redis", redisEmbedded}, args...)...)
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = reader.Close() })
-	d.Stdout, d.Stderr = writer, writer
+	d.Dir, d.Stdout, d.Stderr = folder, writer, writer
+	if d.input, err = d.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(d.tidy)
 	if err := d.Start(); err != nil {
 		t.Fatal(err)
@@ -55,7 +62,7 @@ func deploy(t *testing.T, args ...string) *deployment {
 }
 
 // tidy removes what a killed command leaves in the cache.
-func (d *deployment) tidy() {
+func (d *process) tidy() {
 	cache, err := cacheFolder()
 	if err != nil {
 		d.t.Fatal(err)
@@ -65,7 +72,7 @@ func (d *deployment) tidy() {
 	}
 }
 
-func call(ctx context.Context, args ...string) *exec.Cmd {
+func invoke(ctx context.Context, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, os.Args[0], args...)
 	command.Env = append(os.Environ(), part+"=command")
 	return command
@@ -82,7 +89,7 @@ func aPort(t *testing.T) string {
 
 // until reads what the command says until a line has this text or, without a
 // text, until the last process that could say something is gone.
-func (d *deployment) until(text string) {
+func (d *process) until(text string) {
 	d.t.Helper()
 	deadline := time.After(deploymentPatience)
 	for {
@@ -107,7 +114,7 @@ func (d *deployment) until(text string) {
 var listenAddress = regexp.MustCompile(`LISTEN_ADDR=(\S+) instead of 0\.0\.0\.0:8000`)
 
 // wantGone checks that nothing listens any more, neither ingress nor replicas.
-func (d *deployment) wantGone() {
+func (d *process) wantGone() {
 	d.t.Helper()
 	d.until("")
 	addresses := []string{"127.0.0.1:" + d.port, "127.0.0.1:" + d.plain}
@@ -134,7 +141,7 @@ func (d *deployment) wantGone() {
 }
 
 func TestOnce(t *testing.T) {
-	d := deploy(t, "--once")
+	d := deploy(t, "", "--once")
 	d.wantGone()
 	if err := d.Wait(); err != nil {
 		t.Error(err)
@@ -151,7 +158,7 @@ func TestStaysUntilInterrupted(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a Windows process cannot be sent an interrupt from here")
 	}
-	d := deploy(t)
+	d := deploy(t, "")
 	d.until("Ctrl-C ends it")
 
 	response, err := http.Get("http://127.0.0.1:" + d.plain + "/healthz")
@@ -163,11 +170,11 @@ func TestStaysUntilInterrupted(t *testing.T) {
 	if err != nil || !strings.Contains(string(body), `"redis":true`) {
 		t.Errorf("health: %s %v", body, err)
 	}
-	token, err := call(t.Context(), "--port", d.port, "smoke", "token", "--raw").Output()
+	token, err := invoke(t.Context(), "--port", d.port, "smoke", "token", "--raw").Output()
 	if err != nil || strings.Count(string(token), ".") != 2 {
 		t.Errorf("no token: %v", err)
 	}
-	if err := call(t.Context(), "--port", d.port, "smoke").Run(); err != nil {
+	if err := invoke(t.Context(), "--port", d.port, "smoke").Run(); err != nil {
 		t.Errorf("the smoke test of a running deployment: %v", err)
 	}
 
@@ -178,13 +185,84 @@ func TestStaysUntilInterrupted(t *testing.T) {
 	if err := d.Wait(); err != nil {
 		t.Error(err)
 	}
-	if err := call(t.Context(), "--port", d.port, "smoke").Run(); err == nil {
+	if err := invoke(t.Context(), "--port", d.port, "smoke").Run(); err == nil {
 		t.Error("the smoke command does not notice that nothing runs")
 	}
 }
 
+// Enter releases what the source is then; what does not compile or does not
+// hold leaves the old version where it is.
+func TestEnter(t *testing.T) {
+	root := copyRepository(t)
+	d := deploy(t, root)
+	d.until("Ctrl-C ends it")
+	source := filepath.Join(root, "server", "surface", "add.go")
+	for _, step := range []struct{ old, new, says string }{
+		{"", "", "nothing to release"},
+		{"in.A + in.B", "in.A + in.B + 1", "the traffic stays with revision"}, // does not hold
+		{"in.B + 1", "in.B +", "the traffic stays with revision"},             // does not compile
+		{"in.A + in.B +", "in.B + in.A", "has all the traffic"},
+	} {
+		edit(t, source, step.old, step.new)
+		if _, err := io.WriteString(d.input, "\n"); err != nil {
+			t.Fatal(err)
+		}
+		d.until(step.says)
+		d.until("Enter releases")
+		if err := invoke(t.Context(), "--port", d.port, "smoke").Run(); err != nil {
+			t.Errorf("then: %v", err)
+		}
+	}
+	if err := d.input.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := invoke(t.Context(), "--port", d.port, "smoke").Run(); err != nil {
+		t.Errorf("when nobody can enter anything any more: %v", err)
+	}
+	if err := d.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	d.until("")
+	_ = d.Wait()
+}
+
+// copyRepository makes a folder with all that the command builds of the repository.
+func copyRepository(t *testing.T) (root string) {
+	t.Helper()
+	from, err := image.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root = t.TempDir()
+	for _, module := range []string{"server", "smoke"} {
+		if err := os.CopyFS(filepath.Join(root, module), os.DirFS(filepath.Join(from, module))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, content := range map[string]string{"Pulumi.yaml": "", "go.work": "go 1.26.8\nuse ./server\nuse ./smoke\n"} {
+		if err := os.WriteFile(filepath.Join(root, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+func edit(t *testing.T, path, old, replacement string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), old) {
+		t.Fatalf("%s does not have %q", path, old)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(text), old, replacement, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestKilled(t *testing.T) {
-	d := deploy(t)
+	d := deploy(t, "")
 	d.until("Ctrl-C ends it")
 	if err := d.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -203,7 +281,7 @@ func TestPortInUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	said, err := call(t.Context(), "--once", "--port", port).CombinedOutput()
+	said, err := invoke(t.Context(), "--once", "--port", port).CombinedOutput()
 	if err == nil {
 		t.Error("exit code 0")
 	}

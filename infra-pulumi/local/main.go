@@ -7,6 +7,10 @@
 // Entra a stand-in. The smoke client then proves it. Whatever is wrong in the
 // declaration fails here first.
 //
+// While it runs, Enter releases the server as it is then, by the logic of
+// package rollout, which releases to Azure too: beside the old version, proven
+// before it gets a request, and without one lost.
+//
 // Everything listens on loopback only, every key and password is made on the
 // spot, and nothing touches the machine's trust store. When the command ends,
 // however it ends, all that it started is gone (see package guard).
@@ -39,16 +43,22 @@ const (
 const usage = `local runs the deployment on this machine and proves it with the smoke client.
 
 Usage:
-  local [flags]               run until Ctrl-C
+  local [flags]               run until Ctrl-C; Enter releases a new version
   local [flags] smoke [args]  call the smoke client for a run in another terminal:
                               "smoke" tests it again, "smoke token --raw" gets a token
 
 Flags:
 `
 
-func main() { os.Exit(guard.Run(command)) }
+func main() { os.Exit(guard.Run(command, listens(os.Args[1:]))) }
 
-func command(ctx context.Context) int {
+// listens tells whether the command wants the lines that are entered.
+func listens(args []string) bool {
+	o, err := parse(args, io.Discard)
+	return err == nil && !o.once && o.smoke == nil
+}
+
+func command(ctx context.Context, entered <-chan struct{}) int {
 	options, err := parse(os.Args[1:], os.Stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -58,7 +68,7 @@ func command(ctx context.Context) int {
 	case options.smoke != nil:
 		err = smokeAgain(ctx, options)
 	default:
-		err = run(ctx, options, os.Stdout)
+		err = run(ctx, options, entered, os.Stdout)
 	}
 	var exit exitCode
 	switch {

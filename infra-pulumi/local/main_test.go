@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prynai/prynai-mcp/infra-pulumi/local/guard"
 )
@@ -16,7 +17,8 @@ const part = "LOCAL_TEST_PART"
 func TestMain(m *testing.M) {
 	switch os.Getenv(part) {
 	case "command":
-		os.Exit(guard.Run(command))
+		limits.Soak, limits.Drain = time.Second, time.Second // nobody waits for half a minute
+		os.Exit(guard.Run(command, listens(os.Args[1:])))
 	case "redis":
 		fmt.Println("*** FATAL CONFIG FILE ERROR ***\nBad directive or wrong number of arguments")
 		os.Exit(1)

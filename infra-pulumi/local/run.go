@@ -7,17 +7,15 @@ import (
 	"io"
 	"net"
 	"os"
-	"time"
 
+	"github.com/prynai/prynai-mcp/infra-pulumi/local/cloud"
 	"github.com/prynai/prynai-mcp/infra-pulumi/local/ingress"
+	"github.com/prynai/prynai-mcp/infra-pulumi/release/proof"
 )
 
-// patience is how long the replicas may take to become ready.
-const patience = time.Minute
-
-// run is the whole story: what stands in for Azure, the image, the declaration,
-// the ingress, the replicas, the proof.
-func run(ctx context.Context, o options, out io.Writer) error {
+// run is the whole story: what stands in for Azure, the ingress, the first
+// release, and further ones whenever a line is entered.
+func run(ctx context.Context, o options, entered <-chan struct{}, out io.Writer) error {
 	p := newProgress(out)
 	cache, err := cacheFolder()
 	if err != nil {
@@ -28,7 +26,6 @@ func run(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	defer closeAll(secure, plain)
-	publicURL := fmt.Sprintf("https://127.0.0.1:%d", o.port)
 
 	azure, err := startServices(ctx, o.redis)
 	if err != nil {
@@ -37,61 +34,66 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	defer azure.stop()
 	p.say("services   image registry %s, %s %s:%d, Entra %s", azure.registry.host, azure.redis.what, azure.redis.host, azure.redis.port, azure.entra.authority)
 
-	img, err := p.buildImage(ctx, azure.registry)
-	if err != nil {
-		return err
-	}
-	smoke := smokeClient{Environment: smokeEnvironment(azure.entra, azure.ca, publicURL+"/mcp")}
-	if smoke.Path, err = p.buildSmoke(ctx, cache); err != nil {
-		return err
-	}
-
-	app, err := declare(azure, img, publicURL)
-	if err != nil {
-		return err
-	}
-	p.say("declared   %s runs %s", app.Name, app.Container().Image)
-
-	balancer := ingress.New(app.Configuration.Ingress.TargetPort, ingress.Timeout)
+	balancer := ingress.New(ingress.Timeout)
 	stopServing, err := serve(balancer, azure.ca, secure, plain)
 	if err != nil {
 		return err
 	}
 	defer stopServing()
 
-	revision, err := startRevision(ctx, app, cache, o, p)
+	d := &deployment{options: o, progress: p, out: out, cache: cache, azure: azure, url: fmt.Sprintf("https://127.0.0.1:%d", o.port)}
+	d.smoke = proof.Client{Path: smokePath(cache), Folder: cache, Environment: smokeEnvironment(azure.entra, azure.ca, d.endpoint())}
+	certificate, err := azure.ca.server()
 	if err != nil {
 		return err
 	}
+	d.cloud = cloud.New(cloud.Options{URL: d.endpoint(), Ingress: balancer, TLS: certificate, Version: d.version})
 	defer func() {
-		p.say("stopping   the replicas finish what they run, for %s at most; another Ctrl-C ends all at once", app.Grace())
-		revision.Stop()
+		p.say("stopping   the replicas finish what they run; another Ctrl-C ends all at once")
+		d.cloud.Stop()
 	}()
-	if err := p.awaitReady(ctx, revision); err != nil {
+	if err := d.release(ctx); err != nil || o.once {
 		return err
 	}
-	balancer.Route(revision)
+	return d.stay(ctx, entered)
+}
 
-	file := runFile(cache, o.port)
-	if err := smoke.save(file); err != nil {
+// stay goes on until a stop is asked for.
+func (d *deployment) stay(ctx context.Context, entered <-chan struct{}) error {
+	file := runFile(d.cache, d.port)
+	if err := save(d.smoke, file); err != nil {
 		return fmt.Errorf("tell other terminals of this run: %w", err)
 	}
 	defer func() { _ = os.Remove(file) }() // at worst it names a run that has ended
-
-	p.say("smoke test %s/mcp, with a token, over the ingress's HTTPS", publicURL)
-	if err := smoke.run(ctx, []string{"--expect-build", img.Build}, out, out); err != nil || o.once {
+	if err := d.announce(); err != nil {
 		return err
 	}
-	if err := announce(out, o, publicURL, azure.ca, cache); err != nil {
-		return err
-	}
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-azure.failed():
-		return azure.failure()
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-d.azure.failed():
+			end(errServiceEnded)
+		}
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			if errors.Is(context.Cause(ctx), errServiceEnded) {
+				return d.azure.failure()
+			}
+			return nil
+		case <-entered:
+			if err := d.release(ctx); err != nil && ctx.Err() == nil {
+				d.say("FAILED     %v", err)
+			}
+			d.say("waiting    Enter releases the server as it is then; Ctrl-C ends all")
+		}
 	}
 }
+
+var errServiceEnded = errors.New("a service has ended")
 
 // listen takes the two fixed ports.
 func listen(o options) (secure, plain net.Listener, err error) {

@@ -6,14 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 
-	"github.com/prynai/prynai-mcp/infra-pulumi/image"
+	"github.com/prynai/prynai-mcp/infra-pulumi/release/proof"
 )
 
 // exitCode is the exit code of a program whose output has said why.
@@ -21,41 +19,12 @@ type exitCode int
 
 func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
-// smokeClient is the smoke client with what it needs to reach this deployment.
-type smokeClient struct {
-	Path        string            `json:"path"`
-	Environment map[string]string `json:"environment"`
-}
+// smokePath is where the smoke client is compiled to.
+func smokePath(cache string) string { return filepath.Join(cache, executable("smoke")) }
 
-// buildSmoke compiles the smoke client.
-func buildSmoke(ctx context.Context, cache string) (path string, err error) {
-	root, err := image.Root()
-	if err != nil {
-		return "", err
-	}
-	path = filepath.Join(cache, executable("smoke"))
-	var log output
-	command := exec.CommandContext(ctx, "go", "build", "-o", path, ".")
-	command.Dir = filepath.Join(root, "smoke")
-	command.Stdout, command.Stderr = &log, &log
-	if err := command.Run(); err != nil {
-		if ctx.Err() != nil {
-			return "", context.Cause(ctx)
-		}
-		return "", fmt.Errorf("build the smoke client: %w; %s", err, &log)
-	}
-	return path, nil
-}
-
-// run calls the smoke client. Its own output says what failed.
-func (s smokeClient) run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	command := exec.CommandContext(ctx, s.Path, args...)
-	// It reads .env in its folder: here is none.
-	command.Dir = filepath.Dir(s.Path)
-	command.Env = os.Environ()
-	for _, name := range slices.Sorted(maps.Keys(s.Environment)) {
-		command.Env = append(command.Env, name+"="+s.Environment[name])
-	}
+// call calls the smoke client. Its own output says what failed.
+func call(ctx context.Context, client proof.Client, args []string, stdout, stderr io.Writer) error {
+	command := client.Command(ctx, args...)
 	command.Stdout, command.Stderr = stdout, stderr
 	err := command.Run()
 	var exit *exec.ExitError
@@ -69,9 +38,9 @@ func (s smokeClient) run(ctx context.Context, args []string, stdout, stderr io.W
 	}
 }
 
-// environment is what the client needs, whatever an .env file says.
-func smokeEnvironment(e *entra, ca *authority, mcpURL string) map[string]string {
-	return map[string]string{
+// smokeEnvironment is what the client needs, whatever an .env file says.
+func smokeEnvironment(e *entra, ca *authority, mcpURL string) (list []string) {
+	for name, value := range map[string]string{
 		"PRYNAI_MCP_URL":      mcpURL,
 		"AUTH_REQUIRED":       "true",
 		"TLS_CA":              ca.pem,
@@ -81,7 +50,10 @@ func smokeEnvironment(e *entra, ca *authority, mcpURL string) map[string]string 
 		"ENTRA_CLIENT_SECRET": e.clientSecret,
 		"SERVER_APP_ID":       e.serverApp,
 		"SERVER_APP_ID_URI":   "api://" + e.serverApp,
+	} {
+		list = append(list, name+"="+value)
 	}
+	return list
 }
 
 // runFile is where a running deployment tells the smoke command of another
@@ -91,8 +63,8 @@ func runFile(cache string, port int) string {
 	return filepath.Join(cache, fmt.Sprintf("run-%d.json", port))
 }
 
-func (s smokeClient) save(path string) error {
-	text, err := json.Marshal(s)
+func save(client proof.Client, path string) error {
+	text, err := json.Marshal(client)
 	if err != nil {
 		return err
 	}
@@ -113,9 +85,9 @@ func smokeAgain(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("nothing runs on port %d; start it first, or name its port: --port N smoke %s", o.port, strings.Join(o.smoke, " "))
 	}
-	var client smokeClient
+	var client proof.Client
 	if err := json.Unmarshal(text, &client); err != nil {
 		return fmt.Errorf("read %s: %w", runFile(cache, o.port), err)
 	}
-	return client.run(ctx, o.smoke, os.Stdout, os.Stderr)
+	return call(ctx, client, o.smoke, os.Stdout, os.Stderr)
 }

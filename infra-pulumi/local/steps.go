@@ -3,13 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 
 	"github.com/prynai/prynai-mcp/infra-pulumi/image"
-	"github.com/prynai/prynai-mcp/infra-pulumi/local/replica"
+	"github.com/prynai/prynai-mcp/infra-pulumi/release/proof"
 	"github.com/prynai/prynai-mcp/infra-pulumi/stack"
 )
 
@@ -33,47 +32,30 @@ func (p *progress) buildImage(ctx context.Context, registry *imageRegistry) (img
 	return img, nil
 }
 
-func (p *progress) buildSmoke(ctx context.Context, cache string) (path string, err error) {
-	took, err := p.step("smoke      compiling the smoke client", func() error {
-		path, err = buildSmoke(ctx, cache)
-		return err
-	})
+func (p *progress) buildSmoke(ctx context.Context, path string) error {
+	took, err := p.step("smoke      compiling the smoke client", func() error { return proof.Build(ctx, path) })
 	if err == nil {
 		p.say("smoke      %s, in %s", path, took)
 	}
-	return path, err
-}
-
-func (p *progress) awaitReady(ctx context.Context, revision *replica.Revision) error {
-	took, err := p.step(fmt.Sprintf("replicas   waiting until %d of revision %s are ready", len(revision.Replicas()), revision.Name()), func() error {
-		return revision.WaitReady(ctx)
-	})
-	if err != nil {
-		return err
-	}
-	p.say("replicas   ready in %s; all is as declared but for the address they listen on:", took)
-	for _, r := range revision.Replicas() {
-		p.say("           %s: LISTEN_ADDR=%s instead of %s", r.Name(), r.ListenAddress(), r.DeclaredAddress())
-	}
-	return nil
+	return err
 }
 
 // announce says how to use what runs.
-func announce(out io.Writer, o options, publicURL string, ca *authority, cache string) error {
-	plainURL := fmt.Sprintf("http://127.0.0.1:%d/mcp", o.plainPort)
+func (d *deployment) announce() error {
+	plainURL := fmt.Sprintf("http://127.0.0.1:%d/mcp", d.plainPort)
 	snippet, err := stack.VSCode(plainURL)
 	if err != nil {
 		return err
 	}
-	authorityFile := filepath.Join(cache, fmt.Sprintf("ca-%d.pem", o.port))
-	if err := os.WriteFile(authorityFile, []byte(ca.pem), 0o600); err != nil {
+	authorityFile := filepath.Join(d.cache, fmt.Sprintf("ca-%d.pem", d.port))
+	if err := os.WriteFile(authorityFile, []byte(d.azure.ca.pem), 0o600); err != nil {
 		return fmt.Errorf("save the authority's certificate: %w", err)
 	}
 	again := "go run ./infra-pulumi/local"
-	if o.port != defaultPort {
-		again += fmt.Sprintf(" --port %d", o.port)
+	if d.port != defaultPort {
+		again += fmt.Sprintf(" --port %d", d.port)
 	}
-	_, err = fmt.Fprintf(out, `
+	_, err = fmt.Fprintf(d.out, `
 PrynAI MCP runs on this machine.
 
   MCP URL       %[1]s/mcp
@@ -86,7 +68,8 @@ PrynAI MCP runs on this machine.
 .vscode/mcp.json, which asks for the token:
 %[5]s
 
-Ctrl-C ends it.
-`, publicURL, authorityFile, plainURL, again, snippet)
+Enter releases the server as it is then: what is connected loses nothing, and a
+version that does not hold gets no requests. Ctrl-C ends it.
+`, d.url, authorityFile, plainURL, again, snippet)
 	return err
 }

@@ -35,3 +35,7 @@ func killOwnGroup() {
 func killGroup(worker int) {
 	_ = syscall.Kill(-worker, syscall.SIGKILL)
 }
+
+// keepInBackground lets a read from the terminal fail in a command that runs in
+// the background, instead of stopping it.
+func keepInBackground() { signal.Ignore(syscall.SIGTTIN) }

@@ -10,10 +10,12 @@
 // The front asks the worker to stop, which lets it end its processes in order,
 // on an interrupt, on SIGTERM, and when the command that started it is gone:
 // "go tool", Task and "go run" do not pass signals on to their child. A second
-// interrupt ends everything at once.
+// interrupt ends everything at once. The front also tells the worker of each
+// line that is entered, where that is wanted.
 package guard
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -31,14 +33,24 @@ const marker = "PRYNAI_LOCAL_WORKER"
 // ErrStopped is the cause of a context that ended because a stop was asked for.
 var ErrStopped = errors.New("stopped")
 
+// The orders that the front writes to the worker, one a line.
+const (
+	stop    = "stop"
+	entered = "entered"
+)
+
+// Work is what a command does. It is told of lines that were entered; of
+// several that it has not heard yet, once.
+type Work func(ctx context.Context, entered <-chan struct{}) int
+
 // Run calls work in a guarded worker process and returns the exit code of the
 // command. It starts the program again with the same arguments, so main must
-// come here first.
-func Run(work func(context.Context) int) int {
+// come here first. Standard input is read only if work listens.
+func Run(work Work, listens bool) int {
 	if os.Getenv(marker) != "" {
 		return runWorker(work)
 	}
-	code, err := runFront()
+	code, err := runFront(listens)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "cannot start the worker process:", err)
 		return 1
@@ -47,7 +59,7 @@ func Run(work func(context.Context) int) int {
 }
 
 // runFront starts the worker and waits for it.
-func runFront() (int, error) {
+func runFront(listens bool) (int, error) {
 	executable, err := os.Executable()
 	if err != nil {
 		return 0, err
@@ -68,6 +80,9 @@ func runFront() (int, error) {
 		return 0, err
 	}
 	defer killGroup(worker.Process.Pid)
+	if listens {
+		go pass(orders)
+	}
 
 	ended := make(chan error, 1)
 	go func() { ended <- worker.Wait() }()
@@ -78,7 +93,7 @@ func runFront() (int, error) {
 	ask := func() {
 		asked = true
 		// A worker that no longer reads has ended, and Wait says so.
-		_, _ = io.WriteString(orders, "stop\n")
+		_, _ = fmt.Fprintln(orders, stop)
 	}
 	for {
 		select {
@@ -97,26 +112,45 @@ func runFront() (int, error) {
 	}
 }
 
+// pass tells the worker of every line, until there are no more: that nobody can
+// enter anything is no reason to end.
+func pass(orders io.Writer) {
+	keepInBackground()
+	for lines := bufio.NewReader(os.Stdin); ; {
+		if _, err := lines.ReadString('\n'); err != nil {
+			return
+		}
+		if _, err := fmt.Fprintln(orders, entered); err != nil {
+			return
+		}
+	}
+}
+
 // runWorker calls work with a context that ends when a stop is asked for.
-func runWorker(work func(context.Context) int) int {
+func runWorker(work Work) int {
 	if err := errors.Join(os.Unsetenv(marker), enterGroup()); err != nil {
 		fmt.Fprintln(os.Stderr, "cannot guard the processes to come:", err)
 		return 1
 	}
-	ctx, stop := context.WithCancelCause(context.Background())
-	defer stop(nil)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	lines := make(chan struct{}, 1)
 	go func() {
-		order := make([]byte, 1)
-		for {
-			if _, err := os.Stdin.Read(order); err != nil {
-				killOwnGroup() // the front is gone
+		for orders := bufio.NewScanner(os.Stdin); orders.Scan(); {
+			if orders.Text() == stop {
+				cancel(ErrStopped)
+				continue
 			}
-			stop(ErrStopped)
+			select {
+			case lines <- struct{}{}:
+			default: // one is waiting already
+			}
 		}
+		killOwnGroup() // the front is gone
 	}()
-	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer cancel()
-	return work(ctx)
+	ctx, release := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer release()
+	return work(ctx, lines)
 }
 
 // exitCode is what a shell would make of the way the worker ended.

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 		}
 		play(part, os.Args[1], os.Args[2:]...)
 	case "command":
-		os.Exit(Run(work))
+		os.Exit(Run(work, os.Getenv("GUARD_TEST_LISTEN") != ""))
 	case "sleeper":
 		time.Sleep(time.Hour)
 	}
@@ -46,7 +46,7 @@ func play(part, program string, args ...string) {
 }
 
 // work starts a process that it never ends, and waits until it is told to stop.
-func work(ctx context.Context) int {
+func work(ctx context.Context, entered <-chan struct{}) int {
 	sleeper := exec.Command(os.Args[0])
 	sleeper.Env = append(os.Environ(), role+"=sleeper")
 	sleeper.Stdout = os.Stdout
@@ -58,7 +58,13 @@ func work(ctx context.Context) int {
 	if os.Getenv("GUARD_TEST_FAIL") != "" {
 		return 3
 	}
-	<-ctx.Done()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-entered:
+			fmt.Println("heard")
+		}
+	}
 	fmt.Println("stopping")
 	if os.Getenv("GUARD_TEST_HANG") != "" {
 		time.Sleep(time.Hour)
@@ -71,6 +77,7 @@ func work(ctx context.Context) int {
 // so the end of that is the end of the last of them.
 type family struct {
 	t             *testing.T
+	input         io.WriteCloser
 	eldest        *exec.Cmd
 	lines         chan string
 	worker, front int
@@ -89,6 +96,9 @@ func start(t *testing.T, env, program string, args ...string) *family {
 		f.eldest.Env = append(f.eldest.Env, role+"=launcher")
 	}
 	f.eldest.Stdout, f.eldest.Stderr = writer, os.Stderr
+	if f.input, err = f.eldest.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
 	if err := f.eldest.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -188,6 +198,25 @@ func TestWorkerKilled(t *testing.T) {
 	if err := f.eldest.Wait(); err == nil {
 		t.Fatal("exit code 0")
 	}
+}
+
+// Lines reach the work, and the end of them ends nothing.
+func TestEntered(t *testing.T) {
+	f := start(t, "GUARD_TEST_LISTEN=1", os.Args[0])
+	for range 2 {
+		if _, err := io.WriteString(f.input, "\n"); err != nil {
+			t.Fatal(err)
+		}
+		if got := f.line(); got != "heard" {
+			t.Fatal(got)
+		}
+	}
+	if err := f.input.Close(); err != nil {
+		t.Fatal(err)
+	}
+	interrupt(t, f.front)
+	f.wantEnd("stopping", "stopped")
+	_ = f.eldest.Wait()
 }
 
 func TestExitCode(t *testing.T) {

@@ -39,16 +39,20 @@ type Backends interface {
 
 // Ingress is the handler of both listeners.
 type Ingress struct {
-	port    int
 	timeout time.Duration
-	current atomic.Pointer[Backends]
+	current atomic.Pointer[route]
 	proxy   *httputil.ReverseProxy
 }
 
-// New makes an ingress to a port of the containers. It has no traffic to
-// anywhere yet.
-func New(targetPort int, timeout time.Duration) *Ingress {
-	i := &Ingress{port: targetPort, timeout: timeout}
+// route is where new requests go.
+type route struct {
+	to   Backends
+	port int
+}
+
+// New makes an ingress that has nowhere to send requests yet.
+func New(timeout time.Duration) *Ingress {
+	i := &Ingress{timeout: timeout}
 	i.proxy = &httputil.ReverseProxy{
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.Out.URL.Scheme = "http"
@@ -70,16 +74,16 @@ func New(targetPort int, timeout time.Duration) *Ingress {
 	return i
 }
 
-// Route gives all new requests to these backends. Those that run go on where
-// they are.
-func (i *Ingress) Route(to Backends) { i.current.Store(&to) }
+// Route gives all new requests to a port of these backends. Those that run go
+// on where they are.
+func (i *Ingress) Route(to Backends, port int) { i.current.Store(&route{to, port}) }
 
 type addressKey struct{}
 
 // ServeHTTP passes a request on to the next replica.
 func (i *Ingress) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	backends := i.current.Load()
-	if backends == nil {
+	current := i.current.Load()
+	if current == nil {
 		http.Error(w, "no revision takes requests yet", http.StatusServiceUnavailable)
 		return
 	}
@@ -90,7 +94,7 @@ func (i *Ingress) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// As late as can be: a replica may leave while a body comes in.
-	address, err := (*backends).Next(i.port)
+	address, err := current.to.Next(current.port)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return

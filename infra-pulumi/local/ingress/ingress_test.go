@@ -41,8 +41,8 @@ func backend(t *testing.T, handler http.HandlerFunc) string {
 // serve starts the ingress with and without TLS.
 func serve(t *testing.T, timeout time.Duration, to ...string) (i *Ingress, secure, plain *httptest.Server) {
 	t.Helper()
-	i = New(8000, timeout)
-	i.Route(&rounds{addresses: to})
+	i = New(timeout)
+	i.Route(&rounds{addresses: to}, 8000)
 	secure, plain = httptest.NewUnstartedServer(nil), httptest.NewUnstartedServer(nil)
 	secure.Config, plain.Config = i.Server(), i.Server()
 	secure.EnableHTTP2 = true
@@ -238,7 +238,7 @@ func TestRoute(t *testing.T) {
 		running <- string(body)
 	}()
 	awaitSignal(t, arrived, "the request does not arrive")
-	ingress.Route(&rounds{addresses: []string{fresh}})
+	ingress.Route(&rounds{addresses: []string{fresh}}, 8000)
 	if _, body := get(t, secure.Client(), secure.URL); body != "new" {
 		t.Errorf("a new request got %q", body)
 	}
@@ -258,7 +258,7 @@ func TestNoReplica(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = gone.Close()
-	ingress.Route(&rounds{addresses: []string{gone.Addr().String()}})
+	ingress.Route(&rounds{addresses: []string{gone.Addr().String()}}, 8000)
 	if status, body := get(t, secure.Client(), secure.URL); status != http.StatusBadGateway {
 		t.Error(status, body)
 	}

@@ -69,11 +69,7 @@ func (r *Replica) admit(err error) {
 		r.config.Tell("replica %s %v", r.name, err)
 		return
 	}
-	if !isClosed(r.becameReady) {
-		close(r.becameReady)
-		return
-	}
-	r.config.Tell("replica %s is ready again", r.name)
+	r.config.Tell("replica %s is ready", r.name)
 }
 
 // find is the declared probe of a kind.

@@ -2,7 +2,6 @@ package replica
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -23,8 +22,6 @@ const (
 	// time, until one has lived for a while.
 	firstPause, longestPause = time.Second, 30 * time.Second
 	longLife                 = time.Minute
-	// So many lives that never became ready, and it will not get better.
-	maxLives = 3
 
 	// outputDelay bounds the wait for the output of a process that has ended:
 	// one that it started may still hold the pipe.
@@ -38,21 +35,18 @@ type Replica struct {
 	config Config
 	log    *tail
 
-	ready       atomic.Bool
-	becameReady chan struct{} // closed when it first is ready
-	gaveUp      chan struct{} // closed when it probably never will be
+	ready atomic.Bool
 
 	mu      sync.Mutex
 	host    string // where it listens, while it lives
+	lives   int    // this one included
 	trouble error  // why it was not ready when last asked
 }
 
 func newReplica(name string, port int, config Config) *Replica {
 	return &Replica{
 		name: name, port: port, config: config,
-		log:         newTail(name, config.Log, config.Hide),
-		becameReady: make(chan struct{}),
-		gaveUp:      make(chan struct{}),
+		log: newTail(name, config.Log, config.Hide),
 	}
 }
 
@@ -70,8 +64,11 @@ func (r *Replica) ListenAddress() string {
 	return r.host
 }
 
-// DeclaredAddress is where it would listen in its container.
-func (r *Replica) DeclaredAddress() string { return r.config.Environment[listenVariable] }
+func (r *Replica) restarts() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return max(0, r.lives-1)
+}
 
 // address is where a port of the container is to be reached.
 func (r *Replica) address(port int) (string, error) {
@@ -84,7 +81,7 @@ func (r *Replica) address(port int) (string, error) {
 // run keeps the process alive until the context ends.
 func (r *Replica) run(ctx context.Context) {
 	pause := firstPause
-	for lives := 1; ; lives++ {
+	for {
 		born := time.Now()
 		err := r.live(ctx)
 		if ctx.Err() != nil {
@@ -93,9 +90,6 @@ func (r *Replica) run(ctx context.Context) {
 		r.note(err)
 		if time.Since(born) > longLife {
 			pause = firstPause
-		}
-		if lives == maxLives && !isClosed(r.becameReady) {
-			close(r.gaveUp)
 		}
 		r.config.Tell("replica %s %v; starting it again in %s", r.name, err, pause)
 		select {
@@ -116,7 +110,9 @@ func (r *Replica) live(ctx context.Context) error {
 	}
 	r.mu.Lock()
 	r.host = host
+	r.lives++
 	r.mu.Unlock()
+	r.config.Tell("replica %s: LISTEN_ADDR=%s instead of %s", r.name, host, r.config.Environment[listenVariable])
 
 	command := exec.Command(r.config.Executable)
 	command.Dir = filepath.Dir(r.config.Executable)
@@ -193,21 +189,19 @@ func (r *Replica) note(err error) {
 	r.trouble = err
 }
 
-// failure is an error with all that helps to find the cause.
-func (r *Replica) failure(what string) error {
+// problem is why it is not ready, with all that helps to find the cause.
+func (r *Replica) problem() error {
 	r.mu.Lock()
 	trouble := r.trouble
 	r.mu.Unlock()
-	text := fmt.Sprintf("replica %s %s", r.name, what)
-	if trouble != nil {
-		text += ": it " + trouble.Error()
+	if trouble == nil {
+		return nil
 	}
+	log := "it wrote no log"
 	if lines := r.log.Lines(); len(lines) > 0 {
-		text += "\n  the last lines of its log:\n    " + strings.Join(lines, "\n    ")
-	} else {
-		text += "\n  it wrote no log"
+		log = "the last lines of its log:\n    " + strings.Join(lines, "\n    ")
 	}
-	return errors.New(text)
+	return fmt.Errorf("replica %s %w\n  %s", r.name, trouble, log)
 }
 
 // listenPort is the port on which the server listens within its container.
@@ -235,13 +229,4 @@ func describe(exit error) string {
 		return "exit status 0"
 	}
 	return exit.Error()
-}
-
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
 }

@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -110,7 +109,7 @@ func start(t *testing.T, behaviour string, change func(*Config)) (*Revision, *tr
 	config := Config{
 		Revision: "app--1", Replicas: 2, Executable: os.Args[0],
 		Environment: map[string]string{"BEHAVE": behaviour, "LISTEN_ADDR": fmt.Sprintf("0.0.0.0:%d", port), "NAME": "as declared"},
-		Probes:      probes("/readyz"), Grace: patience, Patience: patience,
+		Probes:      probes("/readyz"), Grace: patience,
 		Hide: []string{secret}, Tell: told.Tell,
 	}
 	if change != nil {
@@ -126,8 +125,9 @@ func start(t *testing.T, behaviour string, change func(*Config)) (*Revision, *tr
 
 func ready(t *testing.T, revision *Revision) {
 	t.Helper()
-	if err := revision.WaitReady(t.Context()); err != nil {
-		t.Fatal(err)
+	eventually(t, "all are ready", revision.Ready)
+	if err := revision.Problem(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -236,6 +236,9 @@ func TestCrashStartsAgain(t *testing.T) {
 		_, err := revision.Next(port)
 		return told.says("ended by itself (exit status 5)") && err == nil
 	})
+	if got := revision.Restarts(); got != 1 {
+		t.Errorf("%d restarts", got)
+	}
 }
 
 func TestNeverReady(t *testing.T) {
@@ -245,9 +248,9 @@ func TestNeverReady(t *testing.T) {
 		want      []string
 	}{
 		"crashes at once": {"crash", nil, []string{
-			"replica app--1-", "does not come up", "ended by itself (exit status 4)", "REDIS_URL: no such host", "the key is [secret]"}},
-		"not ready": {"never ready", func(c *Config) { c.Patience = 3 * time.Second }, []string{
-			"is not ready after 3s", "it gets no requests: its Readiness probe (GET /readyz, port 8000) fails: 503 Service Unavailable"}},
+			"replica app--1-", "ended by itself (exit status 4)", "REDIS_URL: no such host", "the key is [secret]"}},
+		"not ready": {"never ready", nil, []string{
+			"app--1-0 gets no requests: its Readiness probe (GET /readyz, port 8000) fails: 503 Service Unavailable"}},
 		"wrong port": {"well", func(c *Config) {
 			for i := range c.Probes {
 				c.Probes[i].HTTPGet.Port, c.Probes[i].FailureThreshold = 8001, 1
@@ -259,9 +262,10 @@ func TestNeverReady(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			revision, _ := start(t, test.behaviour, test.change)
-			err := revision.WaitReady(t.Context())
-			if err == nil {
-				t.Fatal("ready")
+			eventually(t, "it has a problem", func() bool { return revision.Problem() != nil })
+			err := revision.Problem()
+			if revision.Ready() {
+				t.Error("ready")
 			}
 			for _, want := range test.want {
 				if !strings.Contains(err.Error(), want) {
@@ -272,16 +276,6 @@ func TestNeverReady(t *testing.T) {
 				t.Errorf("a secret is in: %v", err)
 			}
 		})
-	}
-}
-
-func TestWaitReadyIsInterrupted(t *testing.T) {
-	t.Parallel()
-	revision, _ := start(t, "never ready", nil)
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(io.ErrClosedPipe)
-	if err := revision.WaitReady(ctx); !errors.Is(err, io.ErrClosedPipe) {
-		t.Fatal(err)
 	}
 }
 

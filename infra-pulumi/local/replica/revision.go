@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,8 +33,6 @@ type Config struct {
 	Environment map[string]string
 	Probes      []declaration.Probe
 	Grace       time.Duration
-	// Patience is how long the replicas may take to become ready.
-	Patience time.Duration
 	// Hide are secrets: a log line is never shown with one.
 	Hide []string
 	// Log, if set, gets the lines that the replicas write.
@@ -77,21 +76,24 @@ func (r *Revision) Name() string { return r.config.Revision }
 // Replicas are the replicas, in their order.
 func (r *Revision) Replicas() []*Replica { return r.replicas }
 
-// WaitReady waits until every replica has become ready. The error tells why one
-// did not, with the last lines of its log.
-func (r *Revision) WaitReady(ctx context.Context) error {
-	limited, cancel := context.WithTimeout(ctx, r.config.Patience)
-	defer cancel()
+// Ready reports whether every replica takes requests.
+func (r *Revision) Ready() bool {
+	return !slices.ContainsFunc(r.replicas, func(replica *Replica) bool { return !replica.Ready() })
+}
+
+// Restarts is how often replicas had to be started again.
+func (r *Revision) Restarts() (sum int) {
 	for _, replica := range r.replicas {
-		select {
-		case <-replica.becameReady:
-		case <-replica.gaveUp:
-			return replica.failure("does not come up")
-		case <-limited.Done():
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			return replica.failure(fmt.Sprintf("is not ready after %s", r.config.Patience))
+		sum += replica.restarts()
+	}
+	return sum
+}
+
+// Problem tells why a replica is not ready, with the last lines of its log; nil while nothing went wrong.
+func (r *Revision) Problem() error {
+	for _, replica := range r.replicas {
+		if err := replica.problem(); err != nil {
+			return err
 		}
 	}
 	return nil
