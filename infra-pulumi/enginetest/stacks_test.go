@@ -15,12 +15,14 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
+// everything is the configuration with all that can be turned on around the app.
+var everything = map[string]string{
+	"secrets:store": "vault", "alerts:email": "operations@example.com", "logs:diagnostics": "true", "network:private": "true",
+}
+
 // TestStacks takes the two documented stacks, and one with everything around the app that can be turned on, through
 // their lives.
 func TestStacks(t *testing.T) {
-	all := map[string]string{
-		"secrets:store": "vault", "alerts:email": "operations@example.com", "logs:diagnostics": "true", "network:private": "true",
-	}
 	for name, test := range map[string]struct {
 		config    map[string]string
 		types     []string // among what is made
@@ -29,9 +31,9 @@ func TestStacks(t *testing.T) {
 		"dev": {config: configured(t, "dev"), types: []string{"Microsoft.Cache/redisEnterprise"}},
 		"prod": {config: configured(t, "prod"), protected: true,
 			types: []string{"Microsoft.Network/privateEndpoints", "Microsoft.Insights/diagnosticSettings"}},
-		"everything": {config: all,
+		"everything": {config: everything,
 			types: []string{"Microsoft.KeyVault/vaults/secrets", "Microsoft.Insights/metricAlerts", "Microsoft.Network/privateDnsZones/virtualNetworkLinks"}},
-		"everything, classic": {config: with(all, "redis:kind", "classic"), types: []string{"Microsoft.Cache/redis"}},
+		"everything, classic": {config: with(everything, "redis:kind", "classic"), types: []string{"Microsoft.Cache/redis"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEngine(t)

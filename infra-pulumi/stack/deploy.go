@@ -18,7 +18,7 @@ import (
 
 // Program is the Pulumi program. The zero value deploys; its fields are for those who evaluate it otherwise.
 type Program struct {
-	// Image has the server's image in the registry; nil builds it from this repository and pushes it.
+	// Image has the server's image in the registry; nil: BuildImage.
 	Image ImageFunc
 	// Getenv answers what the stack's configuration leaves open; nil asks the process's environment, then .env.
 	Getenv func(string) string
@@ -130,6 +130,9 @@ func (p Program) newDeployment(ctx *pulumi.Context) (*deployment, error) {
 	if err := p.preflight(ctx, config, names.subscription); err != nil {
 		return nil, err
 	}
+	if err := tellRemedies(ctx); err != nil {
+		return nil, err
+	}
 	return &deployment{Context: ctx, config: config, release: release, names: names}, nil
 }
 
@@ -146,14 +149,19 @@ func (p Program) image(ctx *pulumi.Context) (deployed *image.Deployed, push func
 		registry = to
 		tellHost(to.Server)
 	}
-	if p.Image != nil {
-		deployed, err = p.Image(ctx, promised)
-		return deployed, push, err
+	build := p.Image
+	if build == nil {
+		build = BuildImage
 	}
+	deployed, err = build(ctx, promised)
+	return deployed, push, err
+}
+
+// BuildImage builds the image of this repository's server, to be pushed when the app needs it.
+func BuildImage(ctx *pulumi.Context, to image.Registry) (*image.Deployed, error) {
 	source, err := image.Source()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	deployed, err = image.Deploy(ctx, image.Options{Module: source}, promised)
-	return deployed, push, err
+	return image.Deploy(ctx, image.Options{Module: source}, to)
 }

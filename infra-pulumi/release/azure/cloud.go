@@ -59,18 +59,10 @@ type Options struct {
 func New(s auto.Stack, o Options) *Cloud {
 	c := &Cloud{stack: s, program: o.Program, out: o.Out}
 	if c.program.Image == nil {
-		c.program.Image = deployImage
+		c.program.Image = stack.BuildImage
 	}
 	c.manager = &manager{endpoint: o.Manager, login: c.login}
 	return c
-}
-
-func deployImage(ctx *pulumi.Context, to image.Registry) (*image.Deployed, error) {
-	source, err := image.Source()
-	if err != nil {
-		return nil, err
-	}
-	return image.Deploy(ctx, image.Options{Module: source}, to)
 }
 
 // Status implements rollout.Cloud.

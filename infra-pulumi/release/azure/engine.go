@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -75,7 +76,7 @@ func Destroy(ctx context.Context, s auto.Stack, out io.Writer) error {
 		return err
 	})
 	if err != nil {
-		return failure("destroy", err)
+		return withRemedies("delete", failure("destroy", err))
 	}
 	return nil
 }
@@ -135,6 +136,23 @@ func failure(what string, err error) error {
 		}
 	}
 	return fmt.Errorf("pulumi %s failed:\n%s", what, strings.Trim(text, "\n"))
+}
+
+// refused is how the engine begins what it says about one resource.
+var refused = regexp.MustCompile(`(?m)^  azure-native:\S+ \((\S+)\):$`)
+
+// withRemedies adds what to do about each resource that the engine names, where no program ran that says so itself.
+func withRemedies(operation string, err error) error {
+	said := err.Error()
+	resources := refused.FindAllStringSubmatchIndex(said, -1)
+	for i, at := range resources {
+		end := len(said)
+		if i+1 < len(resources) {
+			end = resources[i+1][0]
+		}
+		err = fmt.Errorf("%w\n\n  %s", err, stack.Remedy(said[at[2]:at[3]], operation, said[at[1]:end]))
+	}
+	return err
 }
 
 // progress passes on what the engine says while it works, without what it says at the end.
