@@ -42,8 +42,13 @@ func (s *service) routes() (http.Handler, error) {
 		s.limitRate,    // a flood is turned away before it costs anything
 	))
 
+	pattern := func(r *http.Request) string {
+		_, pattern := mux.Handler(r)
+		return pattern
+	}
 	return chain(mux,
-		edge.AccessLog(s.log, probes...),                                        // outermost: rejected requests are recorded too
+		s.telemetry.HTTP(pattern, append(probes, "/healthz")...),                // outermost: the request's record names its trace; passes on where there is no collector
+		edge.AccessLog(s.log, probes...),                                        // before all else: rejected requests are recorded too
 		edge.Recover(s.log),                                                     // a panic becomes a 500 in that record
 		edge.SecurityHeaders(!s.config.OnLoopback()),                            // on every answer, errors included
 		edge.AllowHosts(s.config.AllowedHosts(), append(probes, "/healthz")...), // before anything is told to a page that rebound its name

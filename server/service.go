@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mark3labs/mcp-go/server"
+	"github.com/redis/rueidis"
 
 	"github.com/prynai/prynai-mcp/server/internal/auth"
 	"github.com/prynai/prynai-mcp/server/internal/config"
@@ -23,6 +24,7 @@ import (
 	"github.com/prynai/prynai-mcp/server/internal/ratelimit"
 	"github.com/prynai/prynai-mcp/server/internal/redis"
 	"github.com/prynai/prynai-mcp/server/internal/session"
+	"github.com/prynai/prynai-mcp/server/internal/telemetry"
 	"github.com/prynai/prynai-mcp/server/surface"
 )
 
@@ -52,14 +54,18 @@ type service struct {
 	verifier *auth.Verifier     // nil with AUTH_REQUIRED=false
 	limiter  *ratelimit.Limiter // nil with it, too: everyone is the same principal then
 	health   *health.State
+
+	telemetry *telemetry.Telemetry // nil without a collector
+	commands  rueidis.Client       // redis, as the telemetry sees it
 }
 
 func newService(c config.Config, stdout io.Writer, served mcpSurface) *service {
 	log := logging.New(stdout, c.LogLevel, slog.String("env", c.Environment), slog.String("build", c.Build))
 	s := &service{config: c, log: log.Logger, closeLog: log.Close}
+	s.openTelemetry()
 	s.openRedis()
 	s.health = health.New(s.redis.Health)
-	s.sessions = session.Open(session.Options{Client: s.redis, Logger: s.log, Idle: c.SessionIdle})
+	s.sessions = session.Open(session.Options{Client: s.commands, Logger: s.log, Idle: c.SessionIdle})
 	s.health.Require("replicas", s.sessions.Joined)
 	s.openAuth()
 	s.mcp = mcphttp.New(mcphttp.Options{
@@ -70,9 +76,45 @@ func newService(c config.Config, stdout io.Writer, served mcpSurface) *service {
 		Audit:     s.auditTool,
 		OpenLimit: s.openLimit(),
 		Logger:    s.log,
+		Telemetry: s.telemetry,
 	})
-	served.Register(surface.Dependencies{Counter: counter.New(s.redis), Updates: s.mcp, Logger: s.log})
+	served.Register(surface.Dependencies{Counter: counter.New(s.commands), Updates: s.mcp, Logger: s.log})
+	s.openGauges()
 	return s
+}
+
+// openTelemetry comes first, for it sees what the rest does. Without it the
+// server serves all the same.
+func (s *service) openTelemetry() {
+	headers := map[string]string{}
+	for name, value := range s.config.TelemetryHeaders {
+		headers[name] = value.Reveal()
+	}
+	var err error
+	s.telemetry, err = telemetry.Open(telemetry.Options{
+		Endpoint:    s.config.TelemetryEndpoint,
+		Headers:     headers,
+		TLSRoots:    s.config.RootCAs(),
+		Share:       s.config.TraceShare,
+		Environment: s.config.Environment,
+		Build:       s.config.Build,
+		Log:         s.log,
+	})
+	if err != nil {
+		s.log.Error("there is no telemetry", "error", err)
+	}
+	s.log = slog.New(s.telemetry.Logs(s.log.Handler()))
+}
+
+// openGauges measures what is there, not what happens.
+func (s *service) openGauges() {
+	s.telemetry.Gauge("prynai.sessions.active", "Sessions that this replica has served within their idle time.", s.sessions.Active)
+	s.telemetry.Gauge("prynai.redis.up", "1 while Redis answers, else 0.", func() int64 {
+		if s.redis.Health() != nil {
+			return 0
+		}
+		return 1
+	})
 }
 
 // openAuth makes the verifier, without whose keys the replica is not ready.
@@ -82,7 +124,7 @@ func (s *service) openAuth() {
 		return
 	}
 	s.verifier = auth.New(s.config, nil, s.log)
-	s.limiter = ratelimit.New(s.redis, ratelimit.Limit{
+	s.limiter = ratelimit.New(s.commands, ratelimit.Limit{
 		PerSecond: s.config.RateLimit,
 		Burst:     5 * s.config.RateLimit,
 		Block:     max(1, s.config.RateLimit/10),
@@ -132,6 +174,7 @@ func (s *service) auditTool(ctx context.Context, call mcphttp.ToolCall) {
 }
 
 func (s *service) openRedis() {
+	defer func() { s.commands = s.telemetry.Redis(s.redis) }()
 	if s.config.EmbeddedRedis() {
 		s.embedded = redis.NewEmbedded()
 		s.redis = s.embedded.Client()
@@ -220,5 +263,6 @@ func (s *service) close() {
 	if s.embedded != nil {
 		s.embedded.Close()
 	}
+	s.telemetry.Close()
 	s.closeLog()
 }

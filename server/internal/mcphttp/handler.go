@@ -14,6 +14,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"github.com/prynai/prynai-mcp/server/internal/session"
+	"github.com/prynai/prynai-mcp/server/internal/telemetry"
 )
 
 // Options configure a Handler.
@@ -25,7 +26,8 @@ type Options struct {
 	Audit     func(context.Context, ToolCall)
 	OpenLimit int // calls and streams of one principal at a time; 0 is none
 	Logger    *slog.Logger
-	Timing    Timing // DefaultTiming where zero
+	Telemetry *telemetry.Telemetry // may be nil
+	Timing    Timing               // DefaultTiming where zero
 }
 
 // Timing is how long things may take.
@@ -57,6 +59,7 @@ type Handler struct {
 	access    Access
 	audit     func(context.Context, ToolCall)
 	log       *slog.Logger
+	telemetry *telemetry.Telemetry
 	timing    Timing
 	seal      *sealer
 	direct    *direct // nil: everything goes through mcp-go's own dispatch
@@ -82,6 +85,7 @@ func New(o Options) *Handler {
 		audit:     o.Audit,
 		quota:     quota{limit: o.OpenLimit, open: map[string]int{}},
 		log:       o.Logger,
+		telemetry: o.Telemetry,
 		timing:    o.Timing,
 		draining:  make(chan struct{}),
 		seal:      &sealer{store: o.Sessions},
@@ -114,8 +118,15 @@ func (h *Handler) useTools(m server.ToolHandlerMiddleware) {
 	h.direct.use(m)
 }
 
-// dispatch has a request of the peer answered.
+// dispatch has a message of the peer handled.
 func (h *Handler) dispatch(ctx context.Context, p *peer, m *message) mcp.JSONRPCMessage {
+	if h.telemetry != nil {
+		return h.observe(ctx, p, m)
+	}
+	return h.handle(ctx, p, m)
+}
+
+func (h *Handler) handle(ctx context.Context, p *peer, m *message) mcp.JSONRPCMessage {
 	if h.direct != nil {
 		if answer, ok := h.direct.call(ctx, p, m); ok {
 			return answer

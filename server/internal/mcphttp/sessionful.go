@@ -61,7 +61,7 @@ func (h *Handler) initialize(w http.ResponseWriter, r *http.Request, m *message)
 		Principal: h.principal(r.Context()),
 		Level:     mcp.LoggingLevelInfo,
 	}}
-	answer := h.server.HandleMessage(h.server.WithContext(r.Context(), p), m.raw)
+	answer := h.dispatch(r.Context(), p, m)
 	body, code, err := encodeReply(m, answer)
 	if err != nil {
 		h.fail(w, r, m.ID, err)
@@ -117,7 +117,7 @@ func (h *Handler) notify(ctx context.Context, record *session.Record, m *message
 		return h.sessions.Cancel(ctx, record.ID, params.RequestID)
 	}
 	p := &peer{handler: h, id: record.ID, record: record}
-	h.server.HandleMessage(h.server.WithContext(ctx, p), m.raw)
+	h.dispatch(ctx, p, m)
 	return nil
 }
 
@@ -150,5 +150,6 @@ func (h *Handler) delete(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.calls.cancelSession(record.ID)
+	h.telemetry.SessionEnded(r.Context(), record.Protocol, record.Created)
 	w.WriteHeader(http.StatusNoContent)
 }

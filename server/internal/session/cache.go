@@ -62,6 +62,17 @@ func (c *cache) store(r *Record, now time.Time) {
 	}
 }
 
+// usedSince counts the records that were used since then.
+func (c *cache) usedSince(then time.Time) (count int64) {
+	c.records.Range(func(_, v any) bool {
+		if v.(*cached).used.Load() >= then.UnixNano() {
+			count++
+		}
+		return true
+	})
+	return count
+}
+
 // generation is to be read before a record is fetched.
 func (c *cache) generation() uint64 {
 	c.mu.Lock()

@@ -10,12 +10,16 @@ import (
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/redis/rueidis"
+
+	"github.com/prynai/prynai-mcp/server/internal/telemetry"
 )
 
 // Create stores a new session and gives it its id, which is unguessable. It
 // returns [ErrTooManySessions] when the principal has no place left.
 func (s *Store) Create(ctx context.Context, r Record) (*Record, error) {
-	r.ID = rand.Text()
+	ctx, span := telemetry.Start(ctx, "session create")
+	defer span.End()
+	r.ID, r.Created = rand.Text(), time.Now()
 	fields, err := r.fields()
 	if err != nil {
 		return nil, err
@@ -60,6 +64,8 @@ func (s *Store) Load(ctx context.Context, id string) (*Record, error) {
 			return r, nil
 		}
 	}
+	ctx, span := telemetry.Start(ctx, "session load")
+	defer span.End()
 	generation := s.cache.generation()
 	fields, err := s.client.Do(ctx, s.client.B().Hgetall().Key(keys(id).record()).Build()).AsStrMap()
 	if err != nil {
@@ -181,6 +187,8 @@ func (s *Store) change(ctx context.Context, id string, answer rueidis.RedisResul
 // Delete ends a session everywhere: its calls are cancelled and its streams
 // end. When it returns, no live replica serves it.
 func (s *Store) Delete(ctx context.Context, r *Record) error {
+	ctx, span := telemetry.Start(ctx, "session delete")
+	defer span.End()
 	k := keys(r.ID)
 	streams, err := deleteScript.Exec(ctx, s.client,
 		[]string{k.record(), k.out(), k.gets(), k.open(), k.done()}, []string{k.wake()}).AsStrSlice()

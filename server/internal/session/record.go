@@ -3,7 +3,9 @@ package session
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 )
@@ -23,6 +25,7 @@ type Record struct {
 	Capabilities mcp.ClientCapabilities
 	Level        mcp.LoggingLevel // least level of log notifications
 	Subscribed   []string         // resource URIs
+	Created      time.Time        // zero where an older release made the session
 }
 
 const (
@@ -31,6 +34,7 @@ const (
 	fieldClient       = "client"
 	fieldCapabilities = "capabilities"
 	fieldLevel        = "level"
+	fieldCreated      = "created"   // Unix milliseconds
 	fieldDelivered    = "delivered" // last event of the out stream that a GET has delivered
 	fieldSubscription = "sub:"
 )
@@ -50,6 +54,7 @@ func (r *Record) fields() ([]string, error) {
 		fieldClient, string(client),
 		fieldCapabilities, string(capabilities),
 		fieldLevel, string(r.Level),
+		fieldCreated, strconv.FormatInt(r.Created.UnixMilli(), 10),
 	}, nil
 }
 
@@ -69,6 +74,13 @@ func parseRecord(id string, fields map[string]string) (*Record, error) {
 		if err := json.Unmarshal([]byte(v), &r.Capabilities); err != nil {
 			return nil, fmt.Errorf("session: decode client capabilities: %w", err)
 		}
+	}
+	if v := fields[fieldCreated]; v != "" {
+		created, err := strconv.ParseInt(v, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("session: decode time of creation: %w", err)
+		}
+		r.Created = time.UnixMilli(created)
 	}
 	for name := range fields {
 		if uri, ok := strings.CutPrefix(name, fieldSubscription); ok {

@@ -103,6 +103,10 @@ func (s *Store) Joined() error {
 // Replica is the random id of this process among the replicas.
 func (s *Store) Replica() string { return s.replica }
 
+// Active counts the sessions that this replica has served lately: those that can
+// still be alive. A session counts on each replica that served it.
+func (s *Store) Active() int64 { return s.cache.usedSince(time.Now().Add(-s.idle)) }
+
 // Limits tells the bounds in force.
 func (s *Store) Limits() Limits { return s.limits }
 

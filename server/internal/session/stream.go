@@ -11,6 +11,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/prynai/prynai-mcp/server/internal/redis"
+	"github.com/prynai/prynai-mcp/server/internal/telemetry"
 )
 
 // Stream is the stream of one call, on the replica that runs the call: its one
@@ -81,6 +82,8 @@ func (s *Stream) append(ctx context.Context, kind, question string, lifetime tim
 			return fmt.Errorf("%w: %d bytes, at most %d", ErrEventTooLarge, len(event), s.store.limits.EventBytes)
 		}
 	}
+	ctx, span := telemetry.Start(ctx, "session append")
+	defer span.End()
 	first := s.last + 1
 	if first == 1 {
 		events = append([][]byte{s.opening}, events...)
