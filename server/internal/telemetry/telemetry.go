@@ -56,6 +56,8 @@ type Telemetry struct {
 	report *reporter
 	stops  []func(context.Context) error
 
+	closeWithin time.Duration
+
 	requests, operations, sessions, commands metric.Float64Histogram
 	streams                                  metric.Int64UpDownCounter
 }
@@ -68,7 +70,7 @@ func Open(o Options) (*Telemetry, error) {
 	if o.Endpoint == "" {
 		return nil, nil
 	}
-	t := &Telemetry{share: o.Share, report: newReporter(o.Log, o.Headers)}
+	t := &Telemetry{share: o.Share, report: newReporter(o.Log, o.Headers), closeWithin: closeWithin}
 	otel.SetErrorHandler(t.report)
 	otel.SetLogger(logr.Discard()) // it quotes variables that hold secrets
 	ctx := context.Background()
@@ -206,7 +208,7 @@ func (t *Telemetry) Close() {
 	if t == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), closeWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), t.closeWithin)
 	defer cancel()
 	results := make(chan error, len(t.stops))
 	for _, stop := range t.stops {
