@@ -71,6 +71,8 @@ func (p *probe) Access(tool string) auth.Requirement {
 	return auth.None
 }
 
+func (p *probe) Computes(string) bool { return false }
+
 func (p *probe) Register(surface.Dependencies) {
 	for name, run := range map[string]server.ToolHandlerFunc{
 		"open":  returnText,

@@ -1,7 +1,6 @@
 package surface
 
 import (
-	"context"
 	"strconv"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -28,12 +27,11 @@ func add() Tool {
 		mcp.WithOpenWorldHintAnnotation(false),
 		mcp.WithOutputSchema[addOutput](),
 	)
-	return define(tool, auth.None, addInput{}, nil,
-		func(_ context.Context, _ mcp.CallToolRequest, in addInput) (*mcp.CallToolResult, error) {
-			sum := in.A + in.B
-			if (sum > in.A) != (in.B > 0) && in.B != 0 {
-				return mcp.NewToolResultError("the sum does not fit into 64 bits"), nil
-			}
-			return mcp.NewToolResultStructured(addOutput{sum}, strconv.FormatInt(sum, 10)), nil
-		})
+	return compute(tool, auth.None, addInput{}, nil, func(in addInput) (*mcp.CallToolResult, error) {
+		sum := in.A + in.B
+		if (sum > in.A) != (in.B > 0) && in.B != 0 {
+			return mcp.NewToolResultError("the sum does not fit into 64 bits"), nil
+		}
+		return mcp.NewToolResultStructured(addOutput{sum}, strconv.FormatInt(sum, 10)), nil
+	})
 }

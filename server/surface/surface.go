@@ -56,7 +56,7 @@ func tools(d Dependencies) []Tool {
 // Server is the surface as mcp-go serves it, and who may use what.
 type Server struct {
 	*server.MCPServer
-	access map[string]auth.Requirement // by tool
+	tools map[string]Tool
 }
 
 // New makes the surface; build is the version that clients are told.
@@ -72,7 +72,7 @@ func New(build string) *Server {
 			server.WithResourceRecovery(),
 			server.WithInstructions(instructions),
 		),
-		access: map[string]auth.Requirement{},
+		tools: map[string]Tool{},
 	}
 }
 
@@ -98,9 +98,12 @@ func (s *Server) Register(d Dependencies) {
 
 func (s *Server) declare(tool Tool) {
 	s.AddTools(tool.ServerTool)
-	s.access[tool.Tool.Name] = tool.access
+	s.tools[tool.Tool.Name] = tool
 }
 
 // Access is what a caller of the tool needs. A tool that was not declared here
 // allows no one.
-func (s *Server) Access(tool string) auth.Requirement { return s.access[tool] }
+func (s *Server) Access(tool string) auth.Requirement { return s.tools[tool].access }
+
+// Computes reports whether a tool neither waits nor sends anything.
+func (s *Server) Computes(tool string) bool { return s.tools[tool].computes }

@@ -18,7 +18,8 @@ import (
 // Tool is a tool and what its callers need.
 type Tool struct {
 	server.ServerTool
-	access auth.Requirement
+	access   auth.Requirement
+	computes bool // see compute
 }
 
 // handler runs a tool. An error is for faults of the server; what the caller
@@ -53,6 +54,18 @@ func define[In any](tool mcp.Tool, access auth.Requirement, defaults In, refine 
 			return run(ctx, request, in)
 		},
 	}}
+}
+
+// compute makes a tool as define does, of a function of the arguments alone.
+// Without a context it cannot wait for anything, nor send anything, nor be
+// cancelled, so that it is run without the means for that: for what is done in
+// far less than a second.
+func compute[In any](tool mcp.Tool, access auth.Requirement, defaults In, refine func(*jsonschema.Schema), run func(In) (*mcp.CallToolResult, error)) Tool {
+	made := define(tool, access, defaults, refine, func(_ context.Context, _ mcp.CallToolRequest, in In) (*mcp.CallToolResult, error) {
+		return run(in)
+	})
+	made.computes = true
+	return made
 }
 
 // inputSchema reflects In, and notes its defaults.

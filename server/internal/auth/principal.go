@@ -27,11 +27,15 @@ type Principal struct {
 	Client  string // id of the client application, for audit
 	Roles   []string
 	Scopes  []string // short names, as tokens carry them
+
+	id string // made once, where one principal has many requests
 }
 
 // ID is what sessions and everything in them are bound to. Nobody's is empty.
 func (p Principal) ID() string {
 	switch {
+	case p.id != "":
+		return p.id
 	case p.Kind == "":
 		return ""
 	case p.Kind == Local:

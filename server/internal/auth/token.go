@@ -131,6 +131,7 @@ func (c claims) principal() *Principal {
 	if c.Type == "app" || c.Type == "" && c.Scopes == "" {
 		p.Kind = Application
 	}
+	p.id = p.ID()
 	return p
 }
 

@@ -50,6 +50,9 @@ func (s *Surface) Register(surface.Dependencies) {
 // Access lets everyone call every tool.
 func (s *Surface) Access(string) auth.Requirement { return auth.None }
 
+// Computes says of every tool that it may send something.
+func (s *Surface) Computes(string) bool { return false }
+
 // completions knows none: that the request is answered is what is tested.
 type completions struct{}
 

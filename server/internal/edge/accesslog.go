@@ -28,6 +28,7 @@ func AccessLog(logger *slog.Logger, quiet ...string) Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			rec := &record{ResponseWriter: w, start: time.Now(), id: ids.of(r)}
+			rec.attrs = rec.room[:0]
 			w.Header()["X-Request-Id"] = []string{rec.id}
 			defer func() { // a panic that means "abort" passes through here
 				level := slog.LevelInfo
@@ -50,6 +51,7 @@ type record struct {
 	status int
 	bytes  int64
 	attrs  []slog.Attr
+	room   [2]slog.Attr // for attrs, as a rule
 }
 
 func (rec *record) WriteHeader(status int) {
@@ -85,7 +87,10 @@ func (rec *record) log(ctx context.Context, logger *slog.Logger, level slog.Leve
 	case status == 0:
 		status = http.StatusOK // net/http's own default
 	}
-	attrs := append(make([]slog.Attr, 0, 8+len(rec.attrs)),
+	// Not through the logger's methods: they look for their caller, which is
+	// always this line, and that takes as long as writing the record.
+	line := slog.NewRecord(time.Now(), level, "request", 0)
+	line.AddAttrs(
 		slog.String("method", shorten(r.Method, 16)),
 		slog.String("path", shorten(r.URL.Path, 128)),
 		slog.Int("status", status),
@@ -94,9 +99,10 @@ func (rec *record) log(ctx context.Context, logger *slog.Logger, level slog.Leve
 		slog.String("request_id", rec.id),
 	)
 	if left && status != statusClientLeft {
-		attrs = append(attrs, slog.Bool("client_left", true)) // in the middle of a stream
+		line.AddAttrs(slog.Bool("client_left", true)) // in the middle of a stream
 	}
-	logger.LogAttrs(ctx, level, "request", append(attrs, rec.attrs...)...)
+	line.AddAttrs(rec.attrs...)
+	_ = logger.Handler().Handle(ctx, line) // as the logger's methods do: a log that cannot be written has no reader
 }
 
 func shorten(s string, limit int) string {

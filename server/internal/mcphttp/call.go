@@ -236,7 +236,7 @@ func (c *call) serve(w http.ResponseWriter, r *http.Request, dispatch func(conte
 	c.handler.calls.tools.Add(1)
 	go func() {
 		defer c.handler.calls.tools.Add(-1)
-		c.reply <- c.guarded(dispatch)
+		c.reply <- c.handler.guarded(c.ctx, dispatch)
 	}()
 	rec := &recorder{call: c, w: w, r: r, started: time.Now()}
 	if !rec.run() {
@@ -251,12 +251,12 @@ func (c *call) serve(w http.ResponseWriter, r *http.Request, dispatch func(conte
 }
 
 // guarded turns a panic into an error: it must not take the replica with it.
-func (c *call) guarded(dispatch func(context.Context) reply) (r reply) {
+func (h *Handler) guarded(ctx context.Context, dispatch func(context.Context) reply) (r reply) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			c.handler.log.Error("panic in a call", "cause", cause, "stack", string(debug.Stack()))
+			h.log.Error("panic in a call", "cause", cause, "stack", string(debug.Stack()))
 			r = reply{err: fmt.Errorf("panic: %v", cause)}
 		}
 	}()
-	return dispatch(c.ctx)
+	return dispatch(ctx)
 }

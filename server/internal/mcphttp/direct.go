@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -20,7 +21,8 @@ import (
 // direct calls tools around mcp-go's dispatch.
 type direct struct {
 	engine      *server.MCPServer
-	middlewares []server.ToolHandlerMiddleware // outermost first: those that the transport has given mcp-go
+	run         server.ToolHandlerFunc         // the tool of the context, within what middlewares the transport has given mcp-go
+	inner       []server.ToolHandlerMiddleware // those of run, outermost first
 	engineValue context.Context                // has the value by which a handler finds its mcp-go server
 	server      mcp.Implementation             // what stateless results say of this server
 	identity    json.RawMessage                // and a _meta of nothing else, encoded
@@ -31,7 +33,7 @@ const probeTool = "mcphttp-probe"
 
 // newDirect is to be called before the engine serves anybody.
 func newDirect(engine *server.MCPServer) (d *direct, err error) {
-	d = &direct{engine: engine}
+	d = &direct{engine: engine, run: runNamed}
 	engine.Use(resumeFirstResult)
 	engine.AddTools(server.ServerTool{
 		Tool: mcp.NewTool(probeTool),
@@ -59,28 +61,45 @@ func newDirect(engine *server.MCPServer) (d *direct, err error) {
 	return d, err
 }
 
-// use adds a middleware to both ways.
+// use adds a middleware to both ways, within those that are there.
 func (d *direct) use(m server.ToolHandlerMiddleware) {
 	d.engine.Use(m)
-	d.middlewares = append(d.middlewares, m)
+	d.inner = append(d.inner, m)
+	d.run = runNamed
+	for _, m := range slices.Backward(d.inner) {
+		d.run = m(d.run)
+	}
 }
 
-// toolContext is a request's context in which mcp-go's own value is found too.
+// toolContext is a request's context in which mcp-go's own value is found too,
+// and the tool.
 type toolContext struct {
 	context.Context
 	engine context.Context
+	tool   *server.ServerTool
 }
 
-func (c toolContext) Value(key any) any {
+type toolKey struct{}
+
+func (c *toolContext) Value(key any) any {
+	if key == (toolKey{}) {
+		return c.tool
+	}
 	if v := c.Context.Value(key); v != nil {
 		return v
 	}
 	return c.engine.Value(key)
 }
 
+// runNamed stands for whichever tool is called, so that the middlewares need
+// not be put around each anew.
+func runNamed(ctx context.Context, request mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	return ctx.Value(toolKey{}).(*server.ServerTool).Handler(ctx, request)
+}
+
 // call answers a tools/call, or reports that it is mcp-go's to answer. Then the
 // tool has not run.
-func (d *direct) call(ctx context.Context, p *peer, m *message) (answer mcp.JSONRPCMessage, ok bool) {
+func (d *direct) call(ctx context.Context, p *peer, m *message, tool *server.ServerTool) (answer mcp.JSONRPCMessage, ok bool) {
 	if !m.isRequest() || m.Method != string(mcp.MethodToolsCall) || m.Version != mcp.JSONRPC_VERSION || len(m.Result) > 0 || d.engine.GetHooks() != nil {
 		return nil, false
 	}
@@ -88,7 +107,6 @@ func (d *direct) call(ctx context.Context, p *peer, m *message) (answer mcp.JSON
 	if err != nil || len(params.Task) > 0 || len(params.InputResponses) > 0 || params.RequestState != "" {
 		return nil, false
 	}
-	tool := d.engine.GetTool(params.Name)
 	if tool == nil || tool.Handler == nil || tool.Tool.Execution != nil && tool.Tool.Execution.TaskSupport == mcp.TaskSupportRequired {
 		return nil, false
 	}
@@ -108,12 +126,8 @@ func (d *direct) call(ctx context.Context, p *peer, m *message) (answer mcp.JSON
 	if len(params.Arguments) > 0 && json.Unmarshal(params.Arguments, &request.Params.Arguments) != nil {
 		return nil, false
 	}
-	handler := tool.Handler
-	for i := len(d.middlewares) - 1; i >= 0; i-- {
-		handler = d.middlewares[i](handler)
-	}
-	ctx = toolContext{d.engine.WithContext(server.WithRequestProtocolInfo(ctx, info), p), d.engineValue}
-	result, err := handler(ctx, request)
+	ctx = &toolContext{d.engine.WithContext(server.WithRequestProtocolInfo(ctx, info), p), d.engineValue, tool}
+	result, err := d.run(ctx, request)
 	switch {
 	case err != nil:
 		return callError(err, p), true

@@ -89,7 +89,7 @@ func (h *Handler) answers(tb testing.TB, body string, stateless bool) (short, lo
 		return p
 	}
 	p := client()
-	answer, taken := h.direct.call(tb.Context(), p, m)
+	answer, taken := h.direct.call(tb.Context(), p, m, h.namedTool(m))
 	if !taken {
 		return nil, nil, false
 	}
@@ -206,7 +206,7 @@ func TestDirectAsks(t *testing.T) {
 	want := string(mustJSON(t, answer))
 	long := runs
 	runs = 0
-	direct, taken := h.direct.call(h.server.WithContext(t.Context(), client), &client.peer, m)
+	direct, taken := h.direct.call(h.server.WithContext(t.Context(), client), &client.peer, m, h.namedTool(m))
 	if !taken {
 		t.Fatal("took the long way")
 	}
@@ -257,7 +257,7 @@ func BenchmarkDispatch(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				m, _ := parseMessage(body)
-				answer, _ := h.direct.call(b.Context(), p, m)
+				answer, _ := h.direct.call(b.Context(), p, m, h.namedTool(m))
 				if _, _, err := encodeReply(m, answer); err != nil {
 					b.Fatal(err)
 				}

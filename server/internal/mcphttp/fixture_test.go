@@ -18,6 +18,9 @@ type fixture struct {
 	begun map[string]bool
 }
 
+// computes is of whichever tool has the name.
+func computes(tool string) bool { return tool == "compute" }
+
 func newFixture() *fixture {
 	return &fixture{gates: map[string]chan struct{}{}, ended: map[string]error{}, begun: map[string]bool{}}
 }
@@ -64,6 +67,12 @@ func (f *fixture) register(s *server.MCPServer, h *Handler) {
 		s.AddTool(mcp.NewTool(name), handler)
 	}
 	add("plain", func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) { return result("plain", nil) })
+	add("compute", func(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		if r.GetBool("panic", false) {
+			panic("on purpose")
+		}
+		return result("computed", say(ctx, "cannot be sent"))
+	})
 	add("panic", func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) { panic("on purpose") })
 	// send sends count messages of the given size, each with its number and the
 	// call's name, and returns at once.

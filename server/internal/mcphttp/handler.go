@@ -24,7 +24,8 @@ type Options struct {
 	Principal func(context.Context) string // who calls, as package auth established it
 	Access    Access                       // nil: everyone may call every tool
 	Audit     func(context.Context, ToolCall)
-	OpenLimit int // calls and streams of one principal at a time; 0 is none
+	Computes  func(tool string) bool // reports tools that neither wait nor send anything; nil: none
+	OpenLimit int                    // calls and streams of one principal at a time; 0 is none
 	Logger    *slog.Logger
 	Telemetry *telemetry.Telemetry // may be nil
 	Timing    Timing               // DefaultTiming where zero
@@ -58,6 +59,7 @@ type Handler struct {
 	principal func(context.Context) string
 	access    Access
 	audit     func(context.Context, ToolCall)
+	computes  func(tool string) bool
 	log       *slog.Logger
 	telemetry *telemetry.Telemetry
 	timing    Timing
@@ -83,6 +85,7 @@ func New(o Options) *Handler {
 		principal: o.Principal,
 		access:    o.Access,
 		audit:     o.Audit,
+		computes:  o.Computes,
 		quota:     quota{limit: o.OpenLimit, open: map[string]int{}},
 		log:       o.Logger,
 		telemetry: o.Telemetry,
@@ -128,7 +131,7 @@ func (h *Handler) dispatch(ctx context.Context, p *peer, m *message) mcp.JSONRPC
 
 func (h *Handler) handle(ctx context.Context, p *peer, m *message) mcp.JSONRPCMessage {
 	if h.direct != nil {
-		if answer, ok := h.direct.call(ctx, p, m); ok {
+		if answer, ok := h.direct.call(ctx, p, m, h.namedTool(m)); ok {
 			return answer
 		}
 	}

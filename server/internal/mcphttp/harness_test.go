@@ -33,6 +33,7 @@ var quick = Timing{
 type options struct {
 	timing Timing
 	limits session.Limits
+	open   int                  // OpenLimit
 	redis  func() *redis.Client // an embedded one's where nil
 }
 
@@ -84,10 +85,11 @@ func (d *deployment) start(o options) *testReplica {
 	store := session.Open(session.Options{Client: client, Logger: log, Idle: 30 * time.Minute, Limits: o.limits})
 	engine := server.NewMCPServer("fixture", "test", server.WithToolCapabilities(true),
 		server.WithResourceCapabilities(true, true), server.WithPromptCapabilities(true), server.WithLogging(), server.WithRecovery())
-	h := New(Options{Server: engine, Sessions: store, Logger: log, Timing: o.timing, Principal: func(ctx context.Context) string {
-		name, _ := ctx.Value(principalKey{}).(string)
-		return name
-	}})
+	h := New(Options{Server: engine, Sessions: store, Logger: log, Timing: o.timing, OpenLimit: o.open, Computes: computes,
+		Principal: func(ctx context.Context) string {
+			name, _ := ctx.Value(principalKey{}).(string)
+			return name
+		}})
 	d.fixture.register(engine, h)
 
 	ctx, cancel := context.WithCancel(context.Background())

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
 )
 
 // message is what the transport must know of a JSON-RPC message; the rest is
@@ -21,6 +22,7 @@ type message struct {
 
 	decoded     *params // see params
 	decodeError error
+	tool        *server.ServerTool // see Handler.namedTool
 }
 
 // params are the parameters that the transport reads itself.

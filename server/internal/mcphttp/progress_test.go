@@ -127,6 +127,17 @@ func TestCutOff(t *testing.T) {
 	}
 }
 
+// TestCompute: a tool that only computes is held to that, and to the quota,
+// which it gives back whatever happens.
+func TestCompute(t *testing.T) {
+	c := deploy(t, 1, options{open: 1}).initialize("2025-11-25")
+	for range 3 {
+		c.call(`1`, "compute", `{}`).wantText(`"id":1,`, `"isError":true`) // it cannot send anything
+		c.call(`2`, "compute", `{"panic":true}`).wantText(`"id":2,`, `rror`)
+	}
+	c.call(`3`, "plain", `{}`).wantText(`"plain"`)
+}
+
 // TestPanic: a tool that panics is answered, plainly.
 func TestPanic(t *testing.T) {
 	c := deploy(t, 1, options{}).initialize("2025-11-25")

@@ -86,22 +86,27 @@ func (h *Handler) call(w http.ResponseWriter, r *http.Request, record *session.R
 		h.fail(w, r, m.ID, err)
 		return
 	}
-	stream, err := h.sessions.NewStream(record.ID, m.ID)
-	if err != nil {
-		h.fail(w, r, m.ID, err)
-		return
-	}
 	p := &peer{handler: h, id: record.ID, record: record}
-	c := h.newCall(context.WithoutCancel(r.Context()), p, m.ID)
-	c.stream = stream
-	c.serve(w, r, func(ctx context.Context) reply {
+	dispatch := func(ctx context.Context) reply {
 		answer := h.dispatch(ctx, p, m)
 		if err := p.failure(); err != nil {
 			return reply{err: err}
 		}
 		body, _, err := encodeReply(m, answer)
 		return reply{body: body, status: http.StatusOK, err: err}
-	})
+	}
+	if h.computing(m) {
+		h.compute(w, r, p, m, dispatch)
+		return
+	}
+	stream, err := h.sessions.NewStream(record.ID, m.ID)
+	if err != nil {
+		h.fail(w, r, m.ID, err)
+		return
+	}
+	c := h.newCall(context.WithoutCancel(r.Context()), p, m.ID)
+	c.stream = stream
+	c.serve(w, r, dispatch)
 }
 
 // notify takes a notification of the client.

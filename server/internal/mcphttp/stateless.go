@@ -40,19 +40,24 @@ func (h *Handler) postStateless(w http.ResponseWriter, r *http.Request, m *messa
 			Protocol:  version,
 		},
 	}
-	c := h.newCall(r.Context(), p, m.ID)
-	c.listen = m.Method == string(mcp.MethodSubscriptionsListen)
-	if c.listen {
-		defer h.listeners.add(c)()
-	}
-	c.serve(w, r, func(ctx context.Context) reply {
+	dispatch := func(ctx context.Context) reply {
 		answer := h.dispatch(ctx, p, m)
 		if err := p.failure(); err != nil {
 			return reply{err: err}
 		}
 		body, code, err := encodeReply(m, answer)
 		return reply{body: restoreZero(body), status: statelessStatus(code), err: err}
-	})
+	}
+	if h.computing(m) {
+		h.compute(w, r, p, m, dispatch)
+		return
+	}
+	c := h.newCall(r.Context(), p, m.ID)
+	c.listen = m.Method == string(mcp.MethodSubscriptionsListen)
+	if c.listen {
+		defer h.listeners.add(c)()
+	}
+	c.serve(w, r, dispatch)
 }
 
 // checkStateless checks what binds the body to the headers, which revision
@@ -125,9 +130,9 @@ func statelessStatus(code int) int {
 
 // namedTool is the tool that a tools/call names, or nil.
 func (h *Handler) namedTool(m *message) *server.ServerTool {
-	if m.Method != string(mcp.MethodToolsCall) {
-		return nil
+	if m.tool == nil && m.Method == string(mcp.MethodToolsCall) {
+		p, _ := m.params()
+		m.tool = h.server.GetTool(p.Name)
 	}
-	p, _ := m.params()
-	return h.server.GetTool(p.Name)
+	return m.tool
 }
