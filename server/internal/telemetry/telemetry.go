@@ -179,6 +179,7 @@ func (t *Telemetry) openInstruments(o Options) error {
 	var err error
 	t.streams, err = t.meter.Int64UpDownCounter("prynai.streams.open", metric.WithDescription("Streams of events that are open."))
 	failed = append(failed, err)
+	t.streams.Add(context.Background(), 0) // else it would not be measured before the first stream
 	t.Gauge("prynai.build.info", "1, with what this replica is built from.", func() int64 { return 1 },
 		semconv.ServiceVersion(o.Build), attribute.String("go.version", runtime.Version()))
 	return errors.Join(failed...)
