@@ -16,6 +16,7 @@ import (
 // TestCommand is what a person does: the pulumi command in the repository's root, with
 // its Pulumi.yaml and go.work, which builds infra-pulumi and runs it.
 func TestCommand(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t)
 	host, err := languagehost.Serve(t.TempDir())
 	if err != nil {

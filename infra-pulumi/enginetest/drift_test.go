@@ -26,7 +26,7 @@ func (e *engine) drift(t *testing.T, s auto.Stack) {
 	if got := changes(*refreshed.Summary.ResourceChanges); got != "map[delete:1 update:1]" {
 		t.Errorf("refresh saw %s\n%s", got, refreshed.StdOut)
 	}
-	mended, err := s.Up(ctx)
+	mended, err := s.Up(unread(ctx, outputs))
 	if err != nil {
 		t.Fatal(err)
 	}

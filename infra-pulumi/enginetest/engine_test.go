@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +17,7 @@ import (
 	"github.com/prynai/prynai-mcp/infra-pulumi/image"
 	"github.com/prynai/prynai-mcp/infra-pulumi/image/registrytest"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -67,19 +67,18 @@ func newEngineOn(t *testing.T, o standin.Options) *engine {
 	if os.Getenv("PRYNAI_ENGINE") != "1" {
 		t.Skip("SKIPPED: the tests with the real Pulumi engine run with PRYNAI_ENGINE=1, as `go tool task engine` sets it")
 	}
-	cli, err := pulumicli.Find(t.Context(), os.Stderr)
+	cli, err := findCLI()
 	if err != nil {
 		t.Fatal(err)
 	}
 	o.Types = azureTypes(t)
+	o.Subscription = manager.subscription()
 	cloud := standin.New(o)
+	manager.serve(o.Subscription, cloud)
 	server, err := cloud.Serve()
 	if err != nil {
 		t.Fatal(err)
 	}
-	manager := httptest.NewServer(cloud.Handler())
-	t.Cleanup(manager.Close)
-	t.Setenv("ARM_ENDPOINT", manager.URL) // for programs in this process and in others
 	t.Cleanup(func() {
 		if err := server.Close(); err != nil {
 			t.Error(err)
@@ -98,6 +97,7 @@ func newEngineOn(t *testing.T, o standin.Options) *engine {
 		"PULUMI_HOME":              filepath.Join(dir, "home"),
 		"PULUMI_CONFIG_PASSPHRASE": "a passphrase for tests",
 		"PULUMI_SKIP_UPDATE_CHECK": "true",
+		"GOGC":                     "400", // the processes are short-lived
 	}
 	maps.Copy(e.env, server.Env())
 	return e
@@ -117,11 +117,11 @@ func azureTypes(t *testing.T) *armtypes.Set {
 	return types
 }
 
-// stack makes a stack with the least configuration, which runs program in this process.
-func (e *engine) stack(t *testing.T, program pulumi.RunFunc) auto.Stack {
+// stack makes a stack with the least configuration, and more, which runs program in this process.
+func (e *engine) stack(t *testing.T, program pulumi.RunFunc, more ...map[string]string) auto.Stack {
 	t.Helper()
-	s, err := auto.UpsertStackInlineSource(t.Context(), "test", project, program,
-		auto.Pulumi(e.cli.Command),
+	s, err := auto.NewStackInlineSource(t.Context(), "test", project, program,
+		auto.Pulumi(command{e.cli.Command}),
 		auto.PulumiHome(e.env["PULUMI_HOME"]),
 		auto.EnvVars(e.env),
 		auto.Project(workspace.Project{
@@ -133,13 +133,31 @@ func (e *engine) stack(t *testing.T, program pulumi.RunFunc) auto.Stack {
 		t.Fatal(err)
 	}
 	config := auto.ConfigMap{}
-	for key, value := range configuration {
-		config[key] = auto.ConfigValue{Value: value}
+	for _, values := range append([]map[string]string{configuration}, more...) {
+		for key, value := range values {
+			config[key] = auto.ConfigValue{Value: value}
+		}
 	}
 	if err := s.SetAllConfig(t.Context(), config); err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// mustUp brings a stack up.
+func (e *engine) mustUp(t *testing.T, s auto.Stack) {
+	t.Helper()
+	if _, err := s.Up(unread(t.Context(), outputs, history)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// unchanged brings up a stack that is as it should be.
+func (e *engine) unchanged(t *testing.T, s auto.Stack) {
+	t.Helper()
+	if _, err := s.Up(unread(t.Context(), outputs, history), optup.ExpectNoChanges()); err != nil {
+		t.Error(err)
+	}
 }
 
 // step tells how long a step took, the first one from the start of the engine.

@@ -1,23 +1,23 @@
 package enginetest
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/prynai/prynai-mcp/infra-pulumi/enginetest/testserver"
 	"github.com/prynai/prynai-mcp/infra-pulumi/image"
 	"github.com/prynai/prynai-mcp/infra-pulumi/stack"
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
 // TestLifecycle takes one stack through all that happens to it, from the first preview
 // to its end.
 func TestLifecycle(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t)
 	ctx := t.Context()
-	server := copyOfServer(t)
+	server := newServer(t)
 	s := e.stack(t, stack.Program{Getenv: noEnvironment, Image: imageOf(server)}.Deploy)
 	digest := func() string {
 		t.Helper()
@@ -57,12 +57,12 @@ func TestLifecycle(t *testing.T) {
 	if images, _ := e.pushes(); images != 1 {
 		t.Errorf("the first up pushed %d images", images)
 	}
-	outputs := map[string]string{}
+	exported := map[string]string{}
 	for name, o := range up.Outputs {
 		if o.Secret {
 			t.Errorf("the output %s is secret; people need it", name)
 		}
-		outputs[name], _ = o.Value.(string)
+		exported[name], _ = o.Value.(string)
 	}
 	for name, want := range map[string]string{
 		"fqdn":          "stand-in.azurecontainerapps.example",
@@ -73,8 +73,8 @@ func TestLifecycle(t *testing.T) {
 		"containerApp":  project + "-test",
 		"vscodeMcpJson": "promptString",
 	} {
-		if !strings.Contains(outputs[name], want) {
-			t.Errorf("the output %s is %q, want something with %q", name, outputs[name], want)
+		if !strings.Contains(exported[name], want) {
+			t.Errorf("the output %s is %q, want something with %q", name, exported[name], want)
 		}
 	}
 	if e.hasSecret(up.StdOut + up.StdErr) {
@@ -86,15 +86,15 @@ func TestLifecycle(t *testing.T) {
 	}
 	e.step(t, "up: everything is made, one image pushed")
 
-	if _, err := s.Up(ctx, optup.ExpectNoChanges()); err != nil {
-		t.Error(err)
-	}
+	e.unchanged(t, s)
 	if images, requests := e.pushes(); images+requests > 0 {
 		t.Errorf("an up without changes pushed %d images in %d requests", images, requests)
 	}
 	e.step(t, "up again: nothing changes, the registry is not asked")
 
-	edit(t, filepath.Join(server, "main.go"))
+	if err := testserver.Change(server); err != nil {
+		t.Fatal(err)
+	}
 	second := digest()
 	preview, err = s.Preview(ctx)
 	if err != nil {
@@ -111,7 +111,7 @@ func TestLifecycle(t *testing.T) {
 	}
 	e.step(t, "preview of a new source: names its digest")
 
-	up, err = s.Up(ctx)
+	up, err = s.Up(unread(ctx, outputs))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestLifecycle(t *testing.T) {
 	e.drift(t, s)
 	e.step(t, "drift: seen by refresh, mended by up")
 
-	destroyed, err := s.Destroy(ctx)
+	destroyed, err := s.Destroy(unread(ctx, history))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,15 +139,11 @@ func TestLifecycle(t *testing.T) {
 	e.step(t, "destroy: nothing is left")
 }
 
-// copyOfServer is the server's source, to be changed.
-func copyOfServer(t *testing.T) string {
+// newServer is the source of a server, to be changed. TestCommand deploys the real one.
+func newServer(t *testing.T) string {
 	t.Helper()
-	source, err := image.Source()
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := filepath.Join(t.TempDir(), "server")
-	if err := os.CopyFS(dir, os.DirFS(source)); err != nil {
+	if err := testserver.Write(dir); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -157,18 +153,6 @@ func copyOfServer(t *testing.T) string {
 func imageOf(server string) stack.ImageFunc {
 	return func(ctx *pulumi.Context, to image.Registry) (*image.Deployed, error) {
 		return image.Deploy(ctx, image.Options{Module: server}, to)
-	}
-}
-
-// edit changes a file without changing what it does.
-func edit(t *testing.T, file string) {
-	t.Helper()
-	content, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, append(content, "\n// Another version.\n"...), 0o600); err != nil {
-		t.Fatal(err)
 	}
 }
 

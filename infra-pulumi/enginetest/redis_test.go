@@ -5,12 +5,12 @@ import (
 	"testing"
 
 	"github.com/prynai/prynai-mcp/infra-pulumi/stack"
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 )
 
 // TestRedisKinds brings a stack up with each kind of Redis, and takes it from one to
 // the other and back.
 func TestRedisKinds(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t)
 	s := e.stack(t, stack.Program{Getenv: noEnvironment, Image: noImage}.Deploy)
 	const managed, classic = "Microsoft.Cache/redisEnterprise Microsoft.Cache/redisEnterprise/databases", "Microsoft.Cache/redis"
@@ -26,9 +26,7 @@ func TestRedisKinds(t *testing.T) {
 			t.Fatal(err)
 		}
 		set(t, s, "redis:kind", test.kind)
-		if _, err := s.Up(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		e.mustUp(t, s)
 		if got := e.caches(); got != test.want {
 			t.Errorf("with redis:kind %s there are %s, want %s", test.kind, got, test.want)
 		}
@@ -36,10 +34,8 @@ func TestRedisKinds(t *testing.T) {
 		e.noText(t, existingPassword)
 		e.step(t, "up with redis:kind "+test.kind)
 	}
-	if _, err := s.Up(t.Context(), optup.ExpectNoChanges()); err != nil {
-		t.Error(err)
-	}
-	if _, err := s.Destroy(t.Context()); err != nil {
+	e.unchanged(t, s)
+	if _, err := s.Destroy(unread(t.Context(), history)); err != nil {
 		t.Error(err)
 	}
 	e.step(t, "up without changes, destroy")
@@ -51,11 +47,10 @@ const existingPassword = "password-of-the-existing-redis"
 // TestRedisKeys rotates both keys of a Redis without a moment in which the server has a key
 // that is not valid: each switch makes a revision that has the other one.
 func TestRedisKeys(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t)
 	s := e.stack(t, stack.Program{Getenv: noEnvironment, Image: noImage}.Deploy)
-	if _, err := s.Up(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	e.mustUp(t, s)
 	set(t, s, "redis:key", "secondary")
 	e.expectRevision(t, s, 2, "the secondary key")
 	set(t, s, "redis:key", "primary")

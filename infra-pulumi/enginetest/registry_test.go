@@ -17,6 +17,7 @@ import (
 // TestAdminUser deploys as somebody who may neither push with the Azure login nor assign
 // roles: the failure names the remedy, and the remedy works.
 func TestAdminUser(t *testing.T) {
+	t.Parallel()
 	var cloud atomic.Pointer[standin.Cloud]
 	images := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -32,7 +33,7 @@ func TestAdminUser(t *testing.T) {
 	e := newEngineWith(t, strings.TrimPrefix(web.URL, "http://"))
 	cloud.Store(e.cloud)
 	ctx := t.Context()
-	s := e.stack(t, stack.Program{Getenv: noEnvironment, Image: imageOf(copyOfServer(t))}.Deploy)
+	s := e.stack(t, stack.Program{Getenv: noEnvironment, Image: imageOf(newServer(t))}.Deploy)
 
 	const remedy = "pulumi config set registry:adminUser true"
 	_, err := s.Up(ctx)
@@ -42,9 +43,7 @@ func TestAdminUser(t *testing.T) {
 	e.step(t, "up: the registry refuses the push")
 
 	set(t, s, "registry:adminUser", "true")
-	if _, err := s.Up(ctx); err != nil {
-		t.Fatal(err)
-	}
+	e.mustUp(t, s)
 	for _, r := range e.cloud.Resources() {
 		if r.Name == "pull" {
 			t.Error("a role was assigned all the same")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +14,6 @@ import (
 	"github.com/prynai/prynai-mcp/infra-pulumi/release/rollout"
 	"github.com/prynai/prynai-mcp/infra-pulumi/stack"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
@@ -24,16 +22,13 @@ import (
 type release struct {
 	*engine
 	stack   auto.Stack
-	manager string
 	build   string // what the source is now
 	proving func() // called before each proof
 }
 
 func newRelease(t *testing.T) *release {
 	e := newEngine(t)
-	manager := httptest.NewServer(e.cloud.Handler())
-	t.Cleanup(manager.Close)
-	r := &release{engine: e, manager: manager.URL, build: "good-1", proving: func() {}}
+	r := &release{engine: e, build: "good-1", proving: func() {}}
 	r.stack = e.stack(t, r.program().Deploy)
 	return r
 }
@@ -47,7 +42,7 @@ func (r *release) program() stack.Program {
 
 func (r *release) rollout(t *testing.T) *rollout.Rollout {
 	return &rollout.Rollout{
-		Cloud: azure.New(r.stack, azure.Options{Program: r.program(), Manager: r.manager, Out: t.Output()}),
+		Cloud: azure.New(r.stack, azure.Options{Program: r.program(), Out: t.Output()}),
 		Prove: r.prove, Say: t.Logf,
 		Limits: rollout.Limits{Ready: 3 * time.Second, Patience: time.Second, Settle: time.Second, Drain: 300 * time.Millisecond, Poll: 50 * time.Millisecond},
 	}
@@ -55,7 +50,7 @@ func (r *release) rollout(t *testing.T) *rollout.Rollout {
 
 func (r *release) deploy(ctx context.Context, t *testing.T, build string) error {
 	r.build = build
-	return r.rollout(t).Deploy(ctx)
+	return r.rollout(t).Deploy(unread(ctx, marks, history))
 }
 
 // prove asks the pretend Azure which revision serves at an address.
@@ -119,6 +114,7 @@ func (r *release) want(t *testing.T, state string) {
 
 // TestRelease takes one app from its first release through good and bad ones, and back.
 func TestRelease(t *testing.T) {
+	t.Parallel()
 	r := newRelease(t)
 	ctx := t.Context()
 	if err := r.deploy(ctx, t, "good-1"); err != nil {
@@ -141,20 +137,18 @@ func TestRelease(t *testing.T) {
 	}
 	r.want(t, "(good-1) good-2:100 (wrong-3) (stable-wrong-4)")
 
-	if err := r.rollout(t).Rollback(ctx); err != nil {
+	if err := r.rollout(t).Rollback(unread(ctx, marks, history)); err != nil {
 		t.Fatal(err)
 	}
 	r.want(t, "good-1:100 (good-2) (wrong-3) (stable-wrong-4)")
 	r.step(t, "rollback")
 
 	// A plain up of the same source carries on with what the release recorded.
-	s := r.engine.stack(t, r.program().Deploy)
+	r.stack.Workspace().SetProgram(r.program().Deploy)
 	r.build = "stable-wrong-4" // the last template
-	if _, err := s.Up(ctx, optup.ExpectNoChanges()); err != nil {
-		t.Error(err)
-	}
+	r.unchanged(t, r.stack)
 	r.build = "good-5"
-	up, err := s.Up(ctx)
+	up, err := r.stack.Up(unread(ctx, outputs, history))
 	if err != nil || !strings.Contains(up.StdOut, "go tool task deploy") {
 		t.Errorf("a plain up: %v\n%s", err, up.StdOut)
 	}
@@ -172,11 +166,10 @@ func TestRelease(t *testing.T) {
 // TestReleaseFailures lets Azure refuse, or fail after it began, whatever a release asks of it. The traffic stays where
 // it was, a plain up leaves it there too, and the next release holds.
 func TestReleaseFailures(t *testing.T) {
+	t.Parallel()
 	r := newRelease(t)
 	ctx := t.Context()
-	if _, err := r.stack.Up(ctx); err != nil {
-		t.Fatal(err)
-	}
+	r.mustUp(t, r.stack)
 	r.step(t, "plain up: Azure itself moves the traffic")
 	for n, test := range []struct {
 		what  string
@@ -210,7 +203,7 @@ func TestReleaseFailures(t *testing.T) {
 			t.Errorf("%s: got %v", name, err)
 		}
 		r.want(t, test.state)
-		outputs, err := r.stack.Outputs(ctx)
+		outputs, err := r.stack.Outputs(unread(ctx, marks))
 		if err != nil || test.what != "pin" && outputs["live"].Value == "" {
 			t.Errorf("%s: the stack forgot what is live: %v, %v", name, outputs["live"].Value, err)
 		}

@@ -10,11 +10,10 @@ import (
 // TestNewSecretsReachTheReplicas changes what the app's secrets hold. Replicas that run
 // keep the values that they started with: only a new revision has the new ones.
 func TestNewSecretsReachTheReplicas(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t)
 	s := e.stack(t, stack.Program{Getenv: noEnvironment, Image: noImage}.Deploy)
-	if _, err := s.Up(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	e.mustUp(t, s)
 	e.step(t, "up")
 
 	if err := e.cloud.Rotate("redis-database"); err != nil {
@@ -30,9 +29,7 @@ func TestNewSecretsReachTheReplicas(t *testing.T) {
 // expectRevision runs up, and expects it to bring the app to its n-th revision.
 func (e *engine) expectRevision(t *testing.T, s auto.Stack, n int, why string) {
 	t.Helper()
-	if _, err := s.Up(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	e.mustUp(t, s)
 	if got := e.revisions(t); got != n {
 		t.Errorf("%s: the app has %d revisions, want %d: its replicas do not know", why, got, n)
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/prynai/prynai-mcp/infra-pulumi/release/azure"
 	"github.com/prynai/prynai-mcp/infra-pulumi/stack"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"gopkg.in/yaml.v3"
 )
 
@@ -23,6 +22,7 @@ var everything = map[string]string{
 // TestStacks takes the two documented stacks, and one with everything around the app that can be turned on, through
 // their lives.
 func TestStacks(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		config    map[string]string
 		types     []string // among what is made
@@ -36,17 +36,13 @@ func TestStacks(t *testing.T) {
 		"everything, classic": {config: with(everything, "redis:kind", "classic"), types: []string{"Microsoft.Cache/redis"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			e := newEngine(t)
-			s := e.stack(t, stack.Program{Getenv: noEnvironment, Image: noImage}.Deploy)
-			for key, value := range test.config {
-				set(t, s, key, value)
-			}
+			s := e.stack(t, stack.Program{Getenv: noEnvironment, Image: noImage}.Deploy, test.config)
 			if _, err := s.Preview(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := s.Up(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			e.mustUp(t, s)
 			e.step(t, "preview, up")
 			for _, wanted := range test.types {
 				if !slices.ContainsFunc(e.cloud.Resources(), func(r standin.Resource) bool { return r.Type == wanted }) {
@@ -54,9 +50,7 @@ func TestStacks(t *testing.T) {
 				}
 			}
 			e.noSecrets(t)
-			if _, err := s.Up(t.Context(), optup.ExpectNoChanges()); err != nil {
-				t.Error(err)
-			}
+			e.unchanged(t, s)
 			refreshed, err := s.Refresh(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -85,7 +79,7 @@ func (e *engine) end(t *testing.T, s auto.Stack, protected bool) {
 			t.Errorf("destroy of a protected stack left %s", got)
 		}
 	}
-	if err := azure.Destroy(t.Context(), s, t.Output()); err != nil {
+	if err := azure.Destroy(unread(t.Context(), history), s, t.Output()); err != nil {
 		t.Error(err)
 	}
 	if left := e.cloud.Resources(); len(left) > 0 {
@@ -96,12 +90,10 @@ func (e *engine) end(t *testing.T, s auto.Stack, protected bool) {
 
 // TestRedisIsProtected switches a protected stack to another kind of Redis, which would delete the old one.
 func TestRedisIsProtected(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t)
-	s := e.stack(t, stack.Program{Getenv: noEnvironment, Image: noImage}.Deploy)
-	set(t, s, "data:protect", "true")
-	if _, err := s.Up(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s := e.stack(t, stack.Program{Getenv: noEnvironment, Image: noImage}.Deploy, map[string]string{"data:protect": "true"})
+	e.mustUp(t, s)
 	set(t, s, "redis:kind", "classic")
 	if _, err := s.Up(t.Context()); err == nil || !strings.Contains(err.Error(), "protect") {
 		t.Errorf("got %v", err)
@@ -114,15 +106,15 @@ func TestRedisIsProtected(t *testing.T) {
 
 // TestDomain goes the steps to a domain of one's own, and back.
 func TestDomain(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t)
-	s := e.stack(t, stack.Program{Getenv: noEnvironment, Image: noImage}.Deploy)
-	set(t, s, "domain:name", "mcp.example.com")
+	s := e.stack(t, stack.Program{Getenv: noEnvironment, Image: noImage}.Deploy, map[string]string{"domain:name": "mcp.example.com"})
 	for _, step := range []struct{ name, next string }{
 		{"dns", "CNAME  mcp.example.com  prynai-mcp-test.stand-in"}, {"certificate", "domain:step bound"}, {"bound", "is served"}, {"bound", "is served"},
 		{"certificate", "domain:step bound"}, {"dns", "TXT    asuid.mcp.example.com"},
 	} {
 		set(t, s, "domain:step", step.name)
-		up, err := s.Up(t.Context())
+		up, err := s.Up(unread(t.Context(), history))
 		if err != nil {
 			t.Fatalf("%s: %v", step.name, err)
 		}
@@ -139,13 +131,6 @@ func TestDomain(t *testing.T) {
 	set(t, s, "domain:step", "bound")
 	e.mustUp(t, s)
 	e.end(t, s, false)
-}
-
-func (e *engine) mustUp(t *testing.T, s auto.Stack) {
-	t.Helper()
-	if _, err := s.Up(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // configured is what a stack of the repository has in its file.

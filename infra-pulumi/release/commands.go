@@ -18,9 +18,8 @@ type command struct {
 	*console
 	stdin io.Reader
 
-	limits  rollout.Limits
-	manager string // where Azure Resource Manager is; empty: where the stack's Azure has it
-	smoke   func(context.Context) (*smokeClient, error)
+	limits rollout.Limits
+	smoke  func(context.Context) (*smokeClient, error)
 }
 
 // deploy releases the server as it is in this repository.
@@ -83,7 +82,7 @@ func (c *command) prepare(ctx context.Context) (*prepared, error) {
 		return nil, fmt.Errorf("something is missing; nothing was changed:\n%w", err)
 	}
 	c.say("%-10s stack %s", "checking", s.Name())
-	cloud := azure.New(s, azure.Options{Manager: c.manager, Out: c})
+	cloud := azure.New(s, azure.Options{Out: c})
 	return &prepared{
 		cloud:   cloud,
 		rollout: &rollout.Rollout{Cloud: cloud, Prove: smoke.Prove, Limits: c.limits, Say: c.say},

@@ -20,6 +20,7 @@ import (
 
 	"github.com/prynai/prynai-mcp/infra-pulumi/enginetest/pulumicli"
 	"github.com/prynai/prynai-mcp/infra-pulumi/enginetest/standin"
+	"github.com/prynai/prynai-mcp/infra-pulumi/enginetest/testserver"
 	"github.com/prynai/prynai-mcp/infra-pulumi/image"
 	"github.com/prynai/prynai-mcp/infra-pulumi/image/registrytest"
 	"github.com/prynai/prynai-mcp/infra-pulumi/release/proof"
@@ -30,7 +31,6 @@ import (
 // pretend Azure nothing runs.
 const (
 	actAs      = "PRYNAI_TEST_ACT_AS"
-	managerURL = "PRYNAI_TEST_MANAGER"
 	answersURL = "PRYNAI_TEST_ANSWERS"
 )
 
@@ -54,8 +54,8 @@ func actAsRelease() int {
 	if err != nil {
 		return exitFailed
 	}
-	c := &command{options: o, console: newConsole(os.Stdout), stdin: os.Stdin, manager: os.Getenv(managerURL)}
-	c.limits = rollout.Limits{Ready: 5 * time.Second, Patience: time.Second, Soak: time.Second, Settle: time.Second, Drain: 2 * time.Second, Poll: 100 * time.Millisecond}
+	c := &command{options: o, console: newConsole(os.Stdout), stdin: os.Stdin}
+	c.limits = rollout.Limits{Ready: 5 * time.Second, Patience: time.Second, Soak: 300 * time.Millisecond, Settle: time.Second, Drain: time.Second, Poll: 100 * time.Millisecond}
 	c.smoke = func(context.Context) (*smokeClient, error) {
 		return &smokeClient{Client: proof.Client{Path: self, Environment: []string{actAs + "=smoke"}}}, nil
 	}
@@ -95,6 +95,7 @@ type world struct {
 	root  string
 	cli   string
 	env   []string
+	begun time.Time // the step
 
 	mu     sync.Mutex
 	builds map[string]string // by digest
@@ -111,7 +112,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	registry := registrytest.New(t, registrytest.Options{AzureToken: standin.Token})
-	w := &world{root: t.TempDir(), cli: cli.Path, builds: map[string]string{}, broken: map[string]bool{}}
+	w := &world{root: t.TempDir(), cli: cli.Path, begun: time.Now(), builds: map[string]string{}, broken: map[string]bool{}}
 	w.cloud = standin.New(standin.Options{LoginServer: registry.Host, Ready: func(r standin.Revision) bool { return !w.isBroken(w.buildOf(r)) }})
 	provider, err := w.cloud.Serve()
 	if err != nil {
@@ -130,7 +131,7 @@ func newWorld(t *testing.T) *world {
 	state := t.TempDir()
 	w.env = append(os.Environ(), "PATH="+filepath.Dir(cli.Path)+string(os.PathListSeparator)+os.Getenv("PATH"),
 		"PULUMI_BACKEND_URL=file://"+filepath.ToSlash(state), "PULUMI_HOME="+t.TempDir(), "PULUMI_CONFIG_PASSPHRASE=a passphrase for tests",
-		"PULUMI_SKIP_UPDATE_CHECK=true", managerURL+"="+manager.URL, answersURL+"="+answers.URL)
+		"PULUMI_SKIP_UPDATE_CHECK=true", "GOGC=400", "ARM_ENDPOINT="+manager.URL, answersURL+"="+answers.URL)
 	for name, value := range provider.Env() {
 		w.env = append(w.env, name+"="+value)
 	}
@@ -144,7 +145,7 @@ func (w *world) copyRepository(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.CopyFS(filepath.Join(w.root, "server"), os.DirFS(filepath.Join(root, "server"))); err != nil {
+	if err := testserver.Write(filepath.Join(w.root, "server")); err != nil {
 		t.Fatal(err)
 	}
 	project, err := os.ReadFile(filepath.Join(root, "Pulumi.yaml"))
@@ -164,17 +165,11 @@ func (w *world) copyRepository(t *testing.T) {
 // version makes another version of the server, and returns its build.
 func (w *world) version(t *testing.T) string {
 	t.Helper()
-	file, err := os.OpenFile(filepath.Join(w.root, "server", "main.go"), os.O_APPEND|os.O_WRONLY, 0)
-	if err == nil {
-		_, err = fmt.Fprintf(file, "\n// Version %d.\n", len(w.builds))
-	}
-	if err == nil {
-		err = file.Close()
-	}
-	if err != nil {
+	server := filepath.Join(w.root, "server")
+	if err := testserver.Change(server); err != nil {
 		t.Fatal(err)
 	}
-	img, err := image.Build(t.Context(), image.Options{Module: filepath.Join(w.root, "server")})
+	img, err := image.Build(t.Context(), image.Options{Module: server})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -309,12 +304,21 @@ func (w *world) configure(t *testing.T) {
 	}
 }
 
+// step tells how long a step took, the first one from the start of the world.
+func (w *world) step(t *testing.T, name string) {
+	t.Helper()
+	t.Logf("%-60s %6.1f s", name, time.Since(w.begun).Seconds())
+	w.begun = time.Now()
+}
+
 // TestCommand is what a person does.
 func TestCommand(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	if out, err := w.release(t, "deploy"); err == nil || !strings.Contains(out, "pulumi stack init dev") {
 		t.Errorf("without a stack: %v, %s", err, out)
 	}
+	w.step(t, "deploy without a stack: refused")
 	w.configure(t)
 	first := w.version(t)
 	if out, err := w.release(t, "deploy"); err != nil || !strings.Contains(out, "create") || !strings.Contains(out, "MCP URL   https://") {
@@ -323,6 +327,7 @@ func TestCommand(t *testing.T) {
 	if live, active := w.live(t); live != first || active != 1 {
 		t.Errorf("%s is live, %d run", live, active)
 	}
+	w.step(t, "first deploy")
 	broken := w.version(t)
 	w.mu.Lock()
 	w.broken[broken] = true
@@ -333,16 +338,20 @@ func TestCommand(t *testing.T) {
 	if live, active := w.live(t); live != first || active != 1 {
 		t.Errorf("then %s is live, %d run", live, active)
 	}
+	w.step(t, "deploy of one that never becomes ready: taken back")
 	w.pulumi(t, "config", "set", "redis:kind", "classic")
 	if out, err := w.release(t, "deploy"); err == nil || !strings.Contains(out, "--replace") {
 		t.Errorf("another Redis: %v, %s", err, out)
 	}
+	w.step(t, "deploy that would replace Redis: refused")
 	if out, err := w.release(t, "rollback"); err == nil || !strings.Contains(out, "nothing was released before") {
 		t.Errorf("a rollback to nothing: %v, %s", err, out)
 	}
+	w.step(t, "rollback to nothing: refused")
 	w.destroy(t, "no\n", true)
 	w.destroy(t, "", true)
 	w.destroy(t, "test\n", false)
+	w.step(t, "destroy, after asking")
 }
 
 func (w *world) destroy(t *testing.T, answer string, left bool) {
@@ -358,12 +367,14 @@ func (w *world) destroy(t *testing.T, answer string, left bool) {
 // TestKilled interrupts a release while Azure is at it, then kills one after the other, each in another step, and lets
 // the next one carry on.
 func TestKilled(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.configure(t)
 	first := w.version(t)
 	if out, err := w.release(t, "deploy"); err != nil {
 		t.Fatal(out)
 	}
+	w.step(t, "first deploy")
 	w.watch(t)
 	if runtime.GOOS == "windows" {
 		t.Log("NOT TESTED: Ctrl-C, which a program cannot press for another on Windows")
@@ -373,14 +384,23 @@ func TestKilled(t *testing.T) {
 		if live, active := w.live(t); live != first || active != 1 || !strings.Contains(said, "the traffic stays with revision") {
 			t.Errorf("interrupted, and %s is live, %d run\n%s", live, active, said)
 		}
+		w.step(t, "deploy interrupted while Azure is at it: undone")
 	}
 	build := w.version(t)
-	for _, at := range []string{"app updating", "waiting until", "at its own address", "giving all the traffic", "finishes what it runs", "deactivating"} {
+	// Each leaves the engine and Azure otherwise; the tests of package rollout kill before and after every call.
+	for _, at := range []string{
+		"app updating",           // the state locked, with an operation that has begun
+		"waiting until",          // a revision without traffic
+		"giving all the traffic", // the state locked, and who has the traffic may not be in it
+		"finishes what it runs",  // the old revision, which still runs
+	} {
 		w.killed(t, at)
+		w.step(t, fmt.Sprintf("deploy killed at %q", at))
 	}
 	if out, err := w.release(t, "deploy"); err != nil {
 		t.Error(out)
 	}
+	w.step(t, "deploy after that: finished")
 	if live, active := w.live(t); live != build || active != 1 {
 		t.Errorf("%s is live, want %s, and %d run", live, build, active)
 	}

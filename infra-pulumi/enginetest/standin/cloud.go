@@ -26,18 +26,16 @@ import (
 	"github.com/prynai/prynai-mcp/infra-pulumi/enginetest/armtypes"
 )
 
-const (
-	subscription = "/subscriptions/00000000-0000-0000-0000-000000000000"
-	groupType    = "Microsoft.Resources/resourceGroups"
-)
+const groupType = "Microsoft.Resources/resourceGroups"
 
 // Options say what the pretend subscription is like.
 type Options struct {
-	Types       *armtypes.Set       // request bodies are checked against these; nil: not at all
-	LoginServer string              // of every registry; empty: <name>.azurecr.io
-	Domain      string              // of every environment; empty: a reserved one
-	Granted     time.Time           // when every role was assigned; zero: long ago
-	Ready       func(Revision) bool // whether a revision is ready to serve; nil: at once. Must not call the Cloud.
+	Subscription string              // its id; empty: one that no Azure has
+	Types        *armtypes.Set       // request bodies are checked against these; nil: not at all
+	LoginServer  string              // of every registry; empty: <name>.azurecr.io
+	Domain       string              // of every environment; empty: a reserved one
+	Granted      time.Time           // when every role was assigned; zero: long ago
+	Ready        func(Revision) bool // whether a revision is ready to serve; nil: at once. Must not call the Cloud.
 }
 
 // Cloud is a pretend subscription. All methods may be called at any time, from any
@@ -69,6 +67,7 @@ func New(o Options) *Cloud {
 	if o.Granted.IsZero() {
 		o.Granted = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
+	o.Subscription = cmp.Or(o.Subscription, "00000000-0000-0000-0000-000000000000")
 	o.Domain = cmp.Or(o.Domain, "stand-in.azurecontainerapps.example")
 	return &Cloud{
 		options:   o,

@@ -16,14 +16,16 @@ func (c *Cloud) call(token string, args object) (object, error) {
 		}
 	}
 	arg := func(name string) string { s, _ := args[name].(string); return s }
-	provider := func(path string) string { return groupID(arg("resourceGroupName")) + "/providers/" + path }
+	provider := func(path string) string {
+		return groupID(c.options.Subscription, arg("resourceGroupName")) + "/providers/" + path
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch token[strings.LastIndexByte(token, ':')+1:] {
 	case "getClientConfig":
 		return object{
 			"clientId": guid("client"), "objectId": guid("object"), "tenantId": guid("tenant"),
-			"subscriptionId": subscription[strings.LastIndexByte(subscription, '/')+1:],
+			"subscriptionId": c.options.Subscription,
 		}, nil
 	case "getClientToken":
 		return object{"token": Token}, nil

@@ -133,22 +133,24 @@ func (k kind) replaces(input string) bool {
 	return k.inURL(input) || input == "location" || slices.Contains(k.replace, input)
 }
 
-// id is the resource's, made of its inputs.
-func (k kind) id(inputs object) string {
+// id is the resource's in a subscription, made of its inputs.
+func (k kind) id(subscription string, inputs object) string {
 	text := func(name string) string { s, _ := inputs[name].(string); return s }
 	name := text(k.ownName())
 	switch {
 	case k.arm == groupType:
-		return subscription + "/resourceGroups/" + name
+		return groupID(subscription, name)
 	case k.scope != "":
 		return text(k.scope) + "/providers/" + k.arm + "/" + name
 	}
 	segments := strings.Split(k.arm, "/")
-	id := groupID(text("resourceGroupName")) + "/providers/" + segments[0]
+	id := groupID(subscription, text("resourceGroupName")) + "/providers/" + segments[0]
 	for i, input := range k.url {
 		id += "/" + segments[i+1] + "/" + text(input)
 	}
 	return id
 }
 
-func groupID(name string) string { return subscription + "/resourceGroups/" + name }
+func groupID(subscription, name string) string {
+	return "/subscriptions/" + subscription + "/resourceGroups/" + name
+}

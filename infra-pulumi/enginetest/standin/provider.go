@@ -119,7 +119,7 @@ func (p *provider) Create(_ context.Context, r plugin.CreateRequest) (plugin.Cre
 	if r.Preview {
 		return plugin.CreateResponse{Properties: withSecrets(properties(p.cloud.foreseen(k, inputs)), r.Properties)}, nil
 	}
-	id := k.id(plain(inputs).(object))
+	id := k.id(p.cloud.options.Subscription, plain(inputs).(object))
 	out, err := p.write(Create, r.Name, id, k, r.Properties)
 	return plugin.CreateResponse{ID: resource.ID(id), Properties: out}, err
 }

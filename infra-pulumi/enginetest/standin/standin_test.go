@@ -115,7 +115,7 @@ func TestOrderOfResources(t *testing.T) {
 	if err := remove(environment); err == nil || !strings.Contains(err.Error(), "in use by") {
 		t.Errorf("deleted an environment with an app: %v", err)
 	}
-	if err := errors.Join(remove(string(app.ID)), remove(environment), remove(groupID("g"))); err != nil {
+	if err := errors.Join(remove(string(app.ID)), remove(environment), remove(groupID(f.cloud.options.Subscription, "g"))); err != nil {
 		t.Error(err)
 	}
 	if left := f.cloud.Resources(); len(left) > 0 {
