@@ -17,6 +17,7 @@ import (
 
 // config is the stack's configuration, checked. settings.go lists the values.
 type config struct {
+	azure     string // which of its clouds
 	tenantID  string
 	audiences string // comma list
 
@@ -255,6 +256,7 @@ func words(list string) (all []string) {
 // config is built only where there was no problem.
 func (r *reader) config(ctx *pulumi.Context) *config {
 	c := &config{
+		azure:              r.values["azure-native:environment"],
 		tenantID:           r.values["entra:tenantId"],
 		audiences:          r.values["entra:audiences"],
 		redisKind:          r.values["redis:kind"],

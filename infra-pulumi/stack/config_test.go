@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -34,6 +35,7 @@ func nothing(string) string { return "" }
 func TestEachMistakeIsNamed(t *testing.T) {
 	mistakes := []struct{ key, value string }{
 		{"azure-native:location", ""}, {"azure-native:location", "west/europe"},
+		{"azure-native:environment", "azureusgovernment"},
 		{"entra:tenantId", ""}, {"entra:tenantId", "contoso.onmicrosoft.com"},
 		{"entra:serverAppId", ""}, {"entra:serverAppId", "api://x"},
 		{"entra:audiences", "not a uri"}, {"entra:audiences", "https://ok.example.com,"},
@@ -96,6 +98,28 @@ func TestEachMistakeIsNamed(t *testing.T) {
 				t.Errorf("want %s and nothing else, got\n%v", want, err)
 			}
 		})
+	}
+}
+
+// TestNoOtherSettings holds the program to the settings, each of which is tried above: it reads no other value.
+func TestNoOtherSettings(t *testing.T) {
+	reads := regexp.MustCompile(`GetConfig\(([^)]*)\)|pulumi/sdk/v3/go/pulumi/config"`)
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(file, "_test.go") {
+			found = append(found, reads.FindAllString(string(source), -1)...)
+		}
+	}
+	if got := strings.Join(found, ", "); got != "GetConfig(s.key)" {
+		t.Errorf("the configuration is read by %s, want GetConfig(s.key) alone, for each of the settings", got)
 	}
 }
 

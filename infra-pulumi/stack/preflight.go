@@ -37,7 +37,7 @@ func (p Program) preflight(ctx *pulumi.Context, config *config, subscription str
 	ask := p.Registration
 	if ask == nil {
 		var err error
-		if ask, err = askManager(ctx, subscription); err != nil {
+		if ask, err = askManager(ctx, ManagerEndpoint(config.azure), subscription); err != nil {
 			return err
 		}
 	}
@@ -91,13 +91,11 @@ func (c *config) namespaces() []string {
 }
 
 // askManager asks Azure Resource Manager with the login that the Pulumi provider uses.
-func askManager(ctx *pulumi.Context, subscription string) (RegistrationFunc, error) {
+func askManager(ctx *pulumi.Context, endpoint, subscription string) (RegistrationFunc, error) {
 	token, err := authorization.GetClientToken(ctx, &authorization.GetClientTokenArgs{})
 	if err != nil {
 		return nil, fmt.Errorf("ask the Azure login for a token: %w; log in with `az login`", err)
 	}
-	environment, _ := ctx.GetConfig("azure-native:environment")
-	endpoint := ManagerEndpoint(environment)
 	return func(ctx context.Context, namespace string) (Registration, error) {
 		address := endpoint + "/subscriptions/" + url.PathEscape(subscription) + "/providers/" + namespace + "?api-version=2021-04-01"
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)

@@ -48,6 +48,7 @@ type setting struct {
 var settings = []setting{
 	{key: "azure-native:location", required: true, want: "the Azure region to deploy to", example: "westeurope",
 		ok: regexp.MustCompile(`^[A-Za-z][A-Za-z0-9 ]+$`).MatchString},
+	{key: "azure-native:environment", want: "which of Azure's clouds: public, usgovernment or china", example: "usgovernment", ok: oneOf("public", "usgovernment", "china")},
 
 	{key: "entra:tenantId", fallback: "ENTRA_TENANT_ID", required: true,
 		want: "the id of the Entra tenant whose tokens are accepted, a GUID", example: "00000000-0000-0000-0000-000000000000", ok: isGUID},
