@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -321,6 +322,11 @@ func TestCommand(t *testing.T) {
 	w.step(t, "deploy without a stack: refused")
 	w.configure(t)
 	first := w.version(t)
+	w.cloud.Fail(standin.Create, "redis", standin.Failure{Err: errors.New(`Code="SkuNotAvailable" Message="Not in this region."`)})
+	if out, err := w.release(t, "deploy"); err == nil || !strings.Contains(out, "redis: create failed. What to do: ") || !strings.Contains(out, "pulumi config set redis:sku") {
+		t.Errorf("without Redis: %v, %s", err, out)
+	}
+	w.step(t, "deploy where Azure makes no Redis: told what to do")
 	if out, err := w.release(t, "deploy"); err != nil || !strings.Contains(out, "create") || !strings.Contains(out, "MCP URL   https://") {
 		t.Fatalf("the first: %v, %s", err, out)
 	}
