@@ -15,8 +15,11 @@ func accepts(header []string, mediaType string) bool {
 			var item string
 			item, line, _ = strings.Cut(line, ",")
 			item = strings.TrimSpace(item)
-			if item == mediaType || item == "*/*" {
+			if strings.EqualFold(item, mediaType) || item == "*/*" {
 				return true
+			}
+			if !strings.ContainsAny(item, "*;") {
+				continue // another type, and that is all it says
 			}
 			name, parameters, err := mime.ParseMediaType(item)
 			if err != nil || refused(parameters["q"]) {

@@ -42,8 +42,14 @@ var errNotJSON = errors.New("the body is not a JSON-RPC 2.0 message")
 // parseMessage reads one JSON-RPC message, without its parameters.
 func parseMessage(raw []byte) (*message, error) {
 	m := &message{raw: raw}
-	if err := json.Unmarshal(raw, m); err != nil {
+	if !json.Valid(raw) {
 		return nil, errNotJSON
+	}
+	if !m.scan(raw) {
+		*m = message{raw: raw}
+		if err := json.Unmarshal(raw, m); err != nil {
+			return nil, errNotJSON
+		}
 	}
 	if len(m.ID) > 0 && !isRequestID(m.ID) {
 		return nil, errors.New("the id of a request is a string or a number")
@@ -52,6 +58,62 @@ func parseMessage(raw []byte) (*message, error) {
 		return nil, errNotJSON
 	}
 	return m, nil
+}
+
+// scan reads a message as encoding/json would, or reports that this is better
+// left to it.
+func (m *message) scan(raw []byte) bool {
+	o, ok := openObject(raw)
+	for ok && o.next() {
+		switch string(o.name) {
+		case "jsonrpc":
+			ok = o.text(&m.Version)
+		case "id":
+			m.ID = o.value
+		case "method":
+			ok = o.text(&m.Method)
+		case "result":
+			m.Result = o.value
+		case "error":
+			m.Error = o.value
+		case "params":
+			m.Params = o.value
+		default:
+			ok = !o.isOneOf("jsonrpc", "id", "method", "result", "error", "params")
+		}
+	}
+	return ok && o.plain
+}
+
+// scan reads parameters as encoding/json would, or reports that this is better
+// left to it.
+func (p *params) scan(raw []byte) bool {
+	o, ok := openObject(raw)
+	for ok && o.next() {
+		switch string(o.name) {
+		case "name":
+			ok = o.text(&p.Name)
+		case "uri":
+			ok = o.text(&p.URI)
+		case "_meta":
+			ok = p.Meta == nil && o.value[0] == '{'
+			p.Meta = &requestMeta{}
+			ok = ok && p.Meta.scan(o.value)
+		case "arguments":
+			p.Arguments = o.value
+		case "task":
+			p.Task = o.value
+		case "inputResponses":
+			p.InputResponses = o.value
+		case "requestState":
+			ok = o.text(&p.RequestState)
+		case "requestId":
+			p.RequestID = o.value
+		default:
+			ok = !o.isOneOf("name", "uri", "_meta", "arguments", "task", "inputResponses", "requestState", "requestId")
+		}
+	}
+	return ok && o.plain
 }
 
 // isRequestID reports whether an id is of a type that JSON-RPC and MCP allow.
@@ -69,7 +131,8 @@ func (m *message) isNotification() bool { return m.Method != "" && len(m.ID) == 
 func (m *message) params() (*params, error) {
 	if m.decoded == nil {
 		m.decoded = &params{}
-		if len(m.Params) > 0 {
+		if len(m.Params) > 0 && !m.decoded.scan(m.Params) {
+			*m.decoded = params{}
 			m.decodeError = json.Unmarshal(m.Params, m.decoded)
 		}
 	}
@@ -88,7 +151,7 @@ func (m *message) meta() *requestMeta {
 
 // splitBatch splits a JSON array of messages.
 func splitBatch(body []byte) (parts []json.RawMessage, isBatch bool) {
-	if trimmed := bytes.TrimLeft(body, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '[' {
+	if trimmed := skipSpace(body); len(trimmed) == 0 || trimmed[0] != '[' {
 		return nil, false
 	}
 	if json.Unmarshal(body, &parts) != nil {

@@ -30,16 +30,42 @@ func (m *requestMeta) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &fields); err != nil {
 		return err
 	}
-	read := func(name string, into any) {
-		if value, ok := fields[name]; ok && json.Unmarshal(value, into) != nil {
-			m.malformed = true
+	m.read(fields[mcp.MetaKeyProtocolVersion], &m.Version)
+	m.read(fields[mcp.MetaKeyClientInfo], &m.Client)
+	m.read(fields[mcp.MetaKeyClientCapabilities], &m.Capabilities)
+	m.read(fields[mcp.MetaKeyLogLevel], &m.Level)
+	return nil
+}
+
+// scan reads what is the protocol's, or reports that this is better left to
+// encoding/json.
+func (m *requestMeta) scan(text []byte) bool {
+	m.raw = text
+	var values [4][]byte
+	o, ok := openObject(text)
+	for ok && o.next() {
+		switch string(o.name) {
+		case mcp.MetaKeyProtocolVersion:
+			values[0] = o.value
+		case mcp.MetaKeyClientInfo:
+			values[1] = o.value
+		case mcp.MetaKeyClientCapabilities:
+			values[2] = o.value
+		case mcp.MetaKeyLogLevel:
+			values[3] = o.value
 		}
 	}
-	read(mcp.MetaKeyProtocolVersion, &m.Version)
-	read(mcp.MetaKeyClientInfo, &m.Client)
-	read(mcp.MetaKeyClientCapabilities, &m.Capabilities)
-	read(mcp.MetaKeyLogLevel, &m.Level)
-	return nil
+	m.read(values[0], &m.Version)
+	m.read(values[1], &m.Client)
+	m.read(values[2], &m.Capabilities)
+	m.read(values[3], &m.Level)
+	return ok && o.plain
+}
+
+func (m *requestMeta) read(value []byte, into any) {
+	if value != nil && json.Unmarshal(value, into) != nil {
+		m.malformed = true
+	}
 }
 
 // protocolVersion is what the request states, if it does.
