@@ -90,7 +90,7 @@ func (rec *record) log(ctx context.Context, logger *slog.Logger, level slog.Leve
 	// Not through the logger's methods: they look for their caller, which is
 	// always this line, and that takes as long as writing the record.
 	line := slog.NewRecord(time.Now(), level, "request", 0)
-	line.AddAttrs(
+	attrs := append(make([]slog.Attr, 0, 10),
 		slog.String("method", shorten(r.Method, 16)),
 		slog.String("path", shorten(r.URL.Path, 128)),
 		slog.Int("status", status),
@@ -99,9 +99,9 @@ func (rec *record) log(ctx context.Context, logger *slog.Logger, level slog.Leve
 		slog.String("request_id", rec.id),
 	)
 	if left && status != statusClientLeft {
-		line.AddAttrs(slog.Bool("client_left", true)) // in the middle of a stream
+		attrs = append(attrs, slog.Bool("client_left", true)) // in the middle of a stream
 	}
-	line.AddAttrs(rec.attrs...)
+	line.AddAttrs(append(attrs, rec.attrs...)...)
 	_ = logger.Handler().Handle(ctx, line) // as the logger's methods do: a log that cannot be written has no reader
 }
 

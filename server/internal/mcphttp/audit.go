@@ -42,7 +42,10 @@ func (h *Handler) auditTools() {
 			record := func(o Outcome) {
 				h.audit(ctx, ToolCall{Tool: request.Params.Name, Outcome: o, Duration: time.Since(started)})
 			}
-			notCancelled := context.AfterFunc(ctx, func() { record(outcomeOf(context.Cause(ctx))) })
+			notCancelled := func() bool { return true }
+			if ctx.Done() != nil {
+				notCancelled = context.AfterFunc(ctx, func() { record(outcomeOf(context.Cause(ctx))) })
+			}
 			outcome := Failed // also where the tool panics
 			defer func() {
 				if notCancelled() {

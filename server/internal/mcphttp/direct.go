@@ -99,7 +99,9 @@ func runNamed(ctx context.Context, request mcp.CallToolRequest) (*mcp.CallToolRe
 
 // call answers a tools/call, or reports that it is mcp-go's to answer. Then the
 // tool has not run.
-func (d *direct) call(ctx context.Context, p *peer, m *message, tool *server.ServerTool) (answer mcp.JSONRPCMessage, ok bool) {
+//
+// A tool that only computes has no use for the request's _meta.
+func (d *direct) call(ctx context.Context, p *peer, m *message, tool *server.ServerTool, computes bool) (answer mcp.JSONRPCMessage, ok bool) {
 	if !m.isRequest() || m.Method != string(mcp.MethodToolsCall) || m.Version != mcp.JSONRPC_VERSION || len(m.Result) > 0 || d.engine.GetHooks() != nil {
 		return nil, false
 	}
@@ -111,7 +113,10 @@ func (d *direct) call(ctx context.Context, p *peer, m *message, tool *server.Ser
 		return nil, false
 	}
 	info := &server.RequestProtocolInfo{ProtocolVersion: params.Meta.protocolVersion()}
-	meta, err := params.Meta.generic()
+	var meta *mcp.Meta
+	if !computes || !params.Meta.decodes() {
+		meta, err = params.Meta.generic()
+	}
 	switch {
 	case err != nil, params.Meta != nil && params.Meta.malformed,
 		mcp.IsModernProtocol(info.ProtocolVersion) != p.stateless(),
@@ -274,6 +279,10 @@ func (e *encoder) field(name string, value any) {
 }
 
 func (e *encoder) value(value any) {
+	if text, ok := value.(string); ok && isVerbatim(text) {
+		e.b = append(append(append(e.b, '"'), text...), '"')
+		return
+	}
 	text, err := json.Marshal(value)
 	if err != nil && e.err == nil {
 		e.err = err
@@ -292,6 +301,16 @@ func (e *encoder) content(content mcp.Content) {
 	e.field("type", text.Type)
 	e.next("text", text.Text)
 	e.b = append(e.b, '}')
+}
+
+// isVerbatim reports whether encoding/json writes a string as it is.
+func isVerbatim(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return false
+		}
+	}
+	return true
 }
 
 // compact appends what encoding/json would write for a raw message.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -71,6 +72,11 @@ func bothWays(tb testing.TB) *Handler {
 		}
 	})
 	engine.AddTool(mcp.NewTool("ways", mcp.WithString("way")), waysTool)
+	engine.AddTool(mcp.NewTool("compute", mcp.WithString("way")), func(ctx context.Context, request mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		request.Params.Meta = nil // is not promised to such a tool
+		return waysTool(ctx, request)
+	})
+	h.computes = computes
 	return h
 }
 
@@ -89,7 +95,7 @@ func (h *Handler) answers(tb testing.TB, body string, stateless bool) (short, lo
 		return p
 	}
 	p := client()
-	answer, taken := h.direct.call(tb.Context(), p, m, h.namedTool(m))
+	answer, taken := h.direct.call(tb.Context(), p, m, h.namedTool(m), h.computing(m))
 	if !taken {
 		return nil, nil, false
 	}
@@ -206,7 +212,7 @@ func TestDirectAsks(t *testing.T) {
 	want := string(mustJSON(t, answer))
 	long := runs
 	runs = 0
-	direct, taken := h.direct.call(h.server.WithContext(t.Context(), client), &client.peer, m, h.namedTool(m))
+	direct, taken := h.direct.call(h.server.WithContext(t.Context(), client), &client.peer, m, h.namedTool(m), h.computing(m))
 	if !taken {
 		t.Fatal("took the long way")
 	}
@@ -233,11 +239,16 @@ func FuzzDirect(f *testing.F) {
 		f.Add(seed, false)
 		f.Add(seed, true)
 	}
+	for _, number := range []string{`1e999`, `1E+9`, strings.Repeat("9", 400), `"1e9"`} {
+		f.Add(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ways","arguments":{"way":"text"},"_meta":{"n":`+number+`}}}`, false)
+	}
 	f.Fuzz(func(t *testing.T, body string, stateless bool) {
 		h := bothWays(t)
-		short, long, taken := h.answers(t, body, stateless)
-		if taken && !bytes.Equal(short, long) {
-			t.Errorf("short %s\nlong  %s", short, long)
+		for _, body := range []string{body, strings.ReplaceAll(body, `"ways"`, `"compute"`)} {
+			short, long, taken := h.answers(t, body, stateless)
+			if taken && !bytes.Equal(short, long) {
+				t.Errorf("%s\nshort %s\nlong  %s", body, short, long)
+			}
 		}
 	})
 }
@@ -257,7 +268,7 @@ func BenchmarkDispatch(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				m, _ := parseMessage(body)
-				answer, _ := h.direct.call(b.Context(), p, m, h.namedTool(m))
+				answer, _ := h.direct.call(b.Context(), p, m, h.namedTool(m), h.computing(m))
 				if _, _, err := encodeReply(m, answer); err != nil {
 					b.Fatal(err)
 				}

@@ -131,7 +131,7 @@ func (h *Handler) dispatch(ctx context.Context, p *peer, m *message) mcp.JSONRPC
 
 func (h *Handler) handle(ctx context.Context, p *peer, m *message) mcp.JSONRPCMessage {
 	if h.direct != nil {
-		if answer, ok := h.direct.call(ctx, p, m, h.namedTool(m)); ok {
+		if answer, ok := h.direct.call(ctx, p, m, h.namedTool(m), h.computing(m)); ok {
 			return answer
 		}
 	}

@@ -149,11 +149,12 @@ func (m *message) meta() *requestMeta {
 	return p.Meta
 }
 
-// splitBatch splits a JSON array of messages.
-func splitBatch(body []byte) (parts []json.RawMessage, isBatch bool) {
+// splitBatch splits a JSON array of messages, and reports whether it is one.
+func splitBatch(body []byte) ([]json.RawMessage, bool) {
 	if trimmed := skipSpace(body); len(trimmed) == 0 || trimmed[0] != '[' {
 		return nil, false
 	}
+	var parts []json.RawMessage
 	if json.Unmarshal(body, &parts) != nil {
 		return nil, true
 	}

@@ -76,6 +76,22 @@ func (m *requestMeta) protocolVersion() string {
 	return m.Version
 }
 
+// decodes reports that generic cannot fail: no number may be too large.
+func (m *requestMeta) decodes() bool {
+	if m == nil {
+		return true
+	}
+	for i := 1; i < len(m.raw); i++ {
+		if c := m.raw[i]; (c == 'e' || c == 'E') && isDigit(m.raw[i-1]) { // perhaps an exponent
+			return false
+		}
+	}
+	const most = 300 // digits without one
+	return len(m.raw) < most
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
 // generic is the whole of it, for handlers.
 func (m *requestMeta) generic() (*mcp.Meta, error) {
 	if m == nil || bytes.Equal(m.raw, []byte("null")) {

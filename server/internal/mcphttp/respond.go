@@ -93,7 +93,8 @@ var jsonType = []string{"application/json"}
 // writeJSON writes a plain answer. One that may not fit into the buffers on its
 // way has a deadline: whoever does not read is cut off.
 func writeJSON(w http.ResponseWriter, status int, body []byte) {
-	if control := http.NewResponseController(w); len(body) > 16<<10 {
+	if len(body) > 16<<10 {
+		control := http.NewResponseController(w)
 		_ = control.SetWriteDeadline(time.Now().Add(DefaultTiming.Write)) // a writer without deadlines, as in tests, is not cut off
 		defer func() { _ = control.SetWriteDeadline(time.Time{}) }()
 	}
