@@ -46,6 +46,7 @@ func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writ
 		}
 		return 2
 	}
+	defer gatherGarbage()()
 	listener, err := listen(&c)
 	if err == nil {
 		err = newService(c, stdout, newSurface(c.Build)).run(ctx, listener)

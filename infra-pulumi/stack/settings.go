@@ -194,6 +194,13 @@ func memoryFor(cpu string) string {
 	return fmt.Sprintf("%gGi", 2*cores)
 }
 
+// goMemoryFor is the most that Go is to take of that memory: beyond it the
+// collector works harder, instead of the container being killed.
+func goMemoryFor(cores float64) string {
+	const share = 0.9 // the rest is for what is not Go's heap
+	return fmt.Sprintf("%dMiB", int(2*1024*cores*share))
+}
+
 func isIdle(s string) bool {
 	d, err := time.ParseDuration(s)
 	return err == nil && d >= time.Minute && d <= 7*24*time.Hour
