@@ -49,8 +49,6 @@ type Cloud struct {
 // Options are for those who run the program otherwise than whoever deploys does.
 type Options struct {
 	Program stack.Program
-	// Manager is where Azure Resource Manager is; empty: where the stack's Azure has it.
-	Manager string
 	// Out is told how the engine gets on.
 	Out io.Writer
 }
@@ -61,7 +59,7 @@ func New(s auto.Stack, o Options) *Cloud {
 	if c.program.Image == nil {
 		c.program.Image = stack.BuildImage
 	}
-	c.manager = &manager{endpoint: o.Manager, login: c.login}
+	c.manager = &manager{login: c.login}
 	return c
 }
 

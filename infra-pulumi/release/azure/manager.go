@@ -1,7 +1,6 @@
 package azure
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,16 +20,15 @@ const apiVersion = "2025-01-01"
 
 // manager asks Azure Resource Manager.
 type manager struct {
-	endpoint string // https://management.azure.com; empty until the login tells
-	login    func(context.Context) (login, error)
-	last     login
+	login func(context.Context) (login, error)
+	last  login
 }
 
 // login is somebody's at Azure.
 type login struct {
 	subscription string
 	token        string // secret
-	endpoint     string
+	endpoint     string // https://management.azure.com
 }
 
 var client = &http.Client{Timeout: time.Minute}
@@ -139,9 +137,8 @@ func (m *manager) do(ctx context.Context, method, path string, into any) error {
 }
 
 func (m *manager) send(ctx context.Context, method, path string, into any) (status int, err error) {
-	endpoint := cmp.Or(m.endpoint, m.last.endpoint)
-	address := endpoint + "/subscriptions/" + m.last.subscription + path + "?api-version=" + apiVersion
-	if strings.HasPrefix(path, endpoint+"/") {
+	address := m.last.endpoint + "/subscriptions/" + m.last.subscription + path + "?api-version=" + apiVersion
+	if strings.HasPrefix(path, m.last.endpoint+"/") {
 		address = path // the link to a next page is whole
 	}
 	request, err := http.NewRequestWithContext(ctx, method, address, nil)

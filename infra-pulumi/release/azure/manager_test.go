@@ -25,8 +25,8 @@ func arm(t *testing.T, answer http.HandlerFunc) *manager {
 		answer(w, r)
 	}))
 	t.Cleanup(server.Close)
-	return &manager{endpoint: server.URL, login: func(context.Context) (login, error) {
-		return login{subscription: "s", token: "good"}, nil
+	return &manager{login: func(context.Context) (login, error) {
+		return login{subscription: "s", token: "good", endpoint: server.URL}, nil
 	}}
 }
 
@@ -42,7 +42,12 @@ func TestRevisions(t *testing.T) {
 		}
 		_, _ = fmt.Fprint(w, `{"value":[{"name":"old","properties":{"createdTime":"2026-01-01T00:00:00+00:00","active":false,"healthState":"None","runningState":"Stopped"}}]}`)
 	})
-	m.last = login{subscription: "s", token: "expired"}
+	last, err := m.login(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	last.token = "expired"
+	m.last = last
 	got, err := m.revisions(t.Context(), "g", "a")
 	if err != nil || len(got) != 2 {
 		t.Fatalf("%v, %+v", err, got)
@@ -106,9 +111,12 @@ func TestRefusals(t *testing.T) {
 func TestBadLogin(t *testing.T) {
 	logins := 0
 	m := arm(t, func(http.ResponseWriter, *http.Request) { t.Error("was let in") })
-	m.login = func(context.Context) (login, error) {
+	good := m.login
+	m.login = func(ctx context.Context) (login, error) {
 		logins++
-		return login{subscription: "s", token: "bad-secret"}, nil
+		l, err := good(ctx)
+		l.token = "bad-secret"
+		return l, err
 	}
 	_, err := m.revision(t.Context(), "g", "a", "r")
 	if err == nil || !strings.Contains(err.Error(), "401") || strings.Contains(err.Error(), "secret") || logins != 2 {
@@ -121,7 +129,7 @@ func TestNoAzure(t *testing.T) {
 	if _, err := m.revision(t.Context(), "g", "a", "r"); err == nil || !strings.Contains(err.Error(), "proxy") {
 		t.Errorf("got %v", err)
 	}
-	m.endpoint = "http://127.0.0.1:1"
+	m.last.endpoint = "http://127.0.0.1:1"
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	if _, err := m.revision(ctx, "g", "a", "r"); err == nil {
