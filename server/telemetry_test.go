@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"os"
@@ -20,8 +23,9 @@ import (
 // observed is a deployment of two replicas whose telemetry a collector gets.
 type observed struct {
 	*telemetrytest.Collector
-	replicas []*local
-	token    string
+	environment map[string]string
+	replicas    []*local
+	token       string
 }
 
 const collectorKey = "the-key-that-the-collector-asks-for"
@@ -40,12 +44,19 @@ func startObserved(t *testing.T, changes ...string) *observed {
 	environment["REDIS_URL"] = "redis://" + store.Addr()
 	environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = o.URL
 	environment["OTEL_EXPORTER_OTLP_HEADERS"] = "api-key=" + collectorKey
+	o.environment = environment
 	for range 2 {
-		l := startLocal(t, product("test"), environment, changes...)
-		l.sent.add(collectorKey)
-		o.replicas = append(o.replicas, l)
+		o.replicas = append(o.replicas, o.start(t, product("test"), changes...))
 	}
 	return o
+}
+
+// start starts one more replica.
+func (o *observed) start(t *testing.T, served mcpSurface, changes ...string) *local {
+	t.Helper()
+	l := startLocal(t, served, o.environment, changes...)
+	l.sent.add(collectorKey)
+	return l
 }
 
 func callOf(name, arguments, meta string) string {
@@ -248,6 +259,7 @@ func TestMetrics(t *testing.T) {
 	} {
 		l.do(t, request{token: o.token, session: session, body: body})
 	}
+	o.ask(t, session, `"error":{"code":-77,"message":"hush-hush"}`)
 	l.do(t, stateless(o.token, "tools/call", "add", `"name":"add","arguments":{"a":"hush-hush"}`))
 	l.do(t, request{method: "GET", path: "/hush-hush", header: map[string]string{"User-Agent": "hush-hush"}})
 	l.do(t, request{method: "HUSH", path: "/mcp"})
@@ -267,6 +279,8 @@ func TestMetrics(t *testing.T) {
 		{"mcp.server.operation.duration", 1, telemetrytest.Attributes{"mcp.method.name": "tools/call", "gen_ai.tool.name": "_OTHER", "gen_ai.operation.name": "execute_tool", "mcp.protocol.version": sessions, "error.type": "-32602", "rpc.response.status_code": "-32602"}},
 		{"mcp.server.operation.duration", 1, telemetrytest.Attributes{"mcp.method.name": "_OTHER", "mcp.protocol.version": sessions, "error.type": "-32601", "rpc.response.status_code": "-32601"}},
 		{"mcp.server.operation.duration", 1, telemetrytest.Attributes{"mcp.method.name": "prompts/get", "gen_ai.prompt.name": "_OTHER", "mcp.protocol.version": sessions, "error.type": "-32602", "rpc.response.status_code": "-32602"}},
+		{"mcp.server.operation.duration", 1, telemetrytest.Attributes{"mcp.method.name": "tools/call", "gen_ai.tool.name": "summarize_via_client_llm", "gen_ai.operation.name": "execute_tool", "mcp.protocol.version": sessions}},
+		{"mcp.client.operation.duration", 1, telemetrytest.Attributes{"mcp.method.name": "sampling/createMessage", "mcp.protocol.version": sessions, "error.type": "refused"}},
 		{"mcp.server.session.duration", 1, telemetrytest.Attributes{"mcp.protocol.version": sessions}},
 		{"http.server.request.duration", 1, telemetrytest.Attributes{"http.request.method": "GET", "http.response.status_code": "404"}},
 		{"http.server.request.duration", 1, telemetrytest.Attributes{"http.request.method": "_OTHER", "http.route": "/mcp", "http.response.status_code": "401"}},
@@ -274,7 +288,7 @@ func TestMetrics(t *testing.T) {
 		{"prynai.sessions.active", 0, telemetrytest.Attributes{}},
 		{"prynai.redis.up", 1, telemetrytest.Attributes{}},
 	} {
-		eventually(t, want.metric+" of those attributes", func() bool {
+		eventually(t, fmt.Sprintf("%s of %v is %v", want.metric, want.attributes, want.value), func() bool {
 			return slices.ContainsFunc(o.Points(), func(p telemetrytest.Point) bool {
 				return p.Metric == want.metric && p.Value == want.value && maps.Equal(p.Attributes, want.attributes)
 			})
@@ -307,6 +321,77 @@ func TestMetrics(t *testing.T) {
 			if strings.Contains(s.Name+value, "hush") {
 				t.Errorf("span %s has the attribute %s %q", s.Name, key, value)
 			}
+		}
+	}
+}
+
+// ask has a tool ask the client, on one replica, which answers on the other.
+func (o *observed) ask(t *testing.T, session, answer string) {
+	t.Helper()
+	stream := o.replicas[0].events(t.Context(), t, request{token: o.token, session: session, body: callOf("summarize_via_client_llm", `{"text":"x"}`, "")})
+	defer stream.close()
+	_, data := stream.next(t, "sampling/createMessage")
+	var asked struct{ ID string }
+	if err := json.Unmarshal([]byte(data), &asked); err != nil {
+		t.Fatal(err)
+	}
+	got := o.replicas[1].do(t, request{token: o.token, session: session, body: `{"jsonrpc":"2.0","id":"` + asked.ID + `",` + answer + `}`})
+	if got.status != http.StatusAccepted {
+		t.Errorf("the answer: %v", got)
+	}
+	stream.next(t, `"id":"call-1"`)
+}
+
+// A question to the client belongs to the call that asks it.
+func TestTraceOfAQuestion(t *testing.T) {
+	o := startObserved(t)
+	o.ask(t, o.replicas[0].initialize(t, o.token, mcp.ProtocolVersion20251125), `"result":{"role":"assistant","model":"m","content":{"type":"text","text":"y"}}`)
+	operation := o.span(t, "the operation", named("tools/call summarize_via_client_llm"))
+	question := o.span(t, "the question", childOf(operation, "sampling/createMessage"))
+	if question.Kind != "CLIENT" || question.Failed || operation.Failed {
+		t.Errorf("got %+v of %+v", question, operation)
+	}
+	o.span(t, "what the wait asks of Redis", childOf(question, "GET"))
+}
+
+// However a call ends, it is counted once, under a name of its own.
+func TestEndsOfCalls(t *testing.T) {
+	o := startObserved(t)
+	l := o.start(t, newProbe(newReached()))
+	session := func() string { return l.initialize(t, o.token, mcp.ProtocolVersion20251125) }
+	call := func(session, tool string) request {
+		return request{token: o.token, session: session, body: callOf(tool, `{}`, "")}
+	}
+	l.do(t, call(session(), "fault"))
+	l.do(t, call(session(), "panic"))
+
+	cancelled := session()
+	stream := l.events(t.Context(), t, call(cancelled, "wait"))
+	stream.next(t, "notifications/waiting")
+	l.do(t, request{token: o.token, session: cancelled, body: `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"call-1"}}`})
+
+	ended := session()
+	stream = l.events(t.Context(), t, call(ended, "wait"))
+	stream.next(t, "notifications/waiting")
+	l.do(t, request{method: http.MethodDelete, token: o.token, session: ended})
+
+	ctx, leave := context.WithCancel(t.Context())
+	stream = l.events(ctx, t, stateless(o.token, "tools/call", "wait", `"name":"wait"`))
+	stream.next(t, "notifications/waiting")
+	leave()
+
+	for tool, failures := range map[string][]string{
+		"fault": {"tool_error"}, "panic": {"panic"}, "wait": {"cancelled", "session_ended", "client_left"},
+	} {
+		for _, failure := range failures {
+			eventually(t, tool+" ends with "+failure, func() bool {
+				return slices.ContainsFunc(o.Points(), func(p telemetrytest.Point) bool {
+					return p.Metric == "mcp.server.operation.duration" && p.Attributes["gen_ai.tool.name"] == tool && p.Attributes["error.type"] == failure && p.Value == 1
+				})
+			})
+			o.span(t, "the failed span of it", func(s telemetrytest.Span) bool {
+				return s.Name == "tools/call "+tool && s.Attributes["error.type"] == failure && s.Failed
+			})
 		}
 	}
 }

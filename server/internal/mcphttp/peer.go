@@ -12,6 +12,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"github.com/prynai/prynai-mcp/server/internal/session"
+	"github.com/prynai/prynai-mcp/server/internal/telemetry"
 )
 
 // peer is the client of one request, as mcp-go sees it: a session value that
@@ -176,7 +177,11 @@ func (p *peer) ListRoots(ctx context.Context, _ mcp.ListRootsRequest) (*mcp.List
 
 // ask sends a request on the call's stream and decodes the answer, which any
 // replica may have received.
-func (p *peer) ask(ctx context.Context, method mcp.MCPMethod, params, result any) error {
+func (p *peer) ask(ctx context.Context, method mcp.MCPMethod, params, result any) (err error) {
+	ctx, running := p.handler.telemetry.BeginQuestion(ctx, string(method))
+	defer func() {
+		running.End(context.WithoutCancel(ctx), telemetry.Result{Protocol: p.record.Protocol, Failure: questionFailure(err)})
+	}()
 	if p.call == nil || p.call.stream == nil {
 		return errors.New("no stream to ask the client on")
 	}
@@ -205,13 +210,16 @@ func (p *peer) ask(ctx context.Context, method mcp.MCPMethod, params, result any
 		return fmt.Errorf("decode answer to %s: %w", method, err)
 	}
 	if response.Error != nil {
-		return fmt.Errorf("the client refused %s: %s (%d)", method, response.Error.Message, response.Error.Code)
+		return fmt.Errorf("%w %s: %s (%d)", errRefused, method, response.Error.Message, response.Error.Code)
 	}
 	if err := json.Unmarshal(response.Result, result); err != nil {
 		return fmt.Errorf("decode answer to %s: %w", method, err)
 	}
 	return nil
 }
+
+// errRefused begins the error of a question that the client refused.
+var errRefused = errors.New("the client refused")
 
 func encodeServerRequest(id string, method mcp.MCPMethod, params any) ([]byte, error) {
 	text, err := json.Marshal(struct {

@@ -9,6 +9,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 
 	"github.com/prynai/prynai-mcp/server/internal/redis"
+	"github.com/prynai/prynai-mcp/server/internal/session"
 	"github.com/prynai/prynai-mcp/server/internal/telemetry"
 )
 
@@ -117,7 +118,7 @@ func endOf(cause error) string {
 		return "session_ended"
 	case errors.Is(cause, errLost):
 		return "replica_ended"
-	case errors.Is(cause, errLeft):
+	case errors.Is(cause, errLeft), errors.Is(cause, context.Canceled): // the latter from net/http
 		return "client_left"
 	case errors.Is(cause, errLimit):
 		return "timeout"
@@ -125,4 +126,25 @@ func endOf(cause error) string {
 		return "store_unavailable"
 	}
 	return "cancelled"
+}
+
+// questionFailure names why a question to the client had no answer. The code of
+// a refusal is the client's to choose, so it is not repeated.
+func questionFailure(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, errRefused):
+		return "refused"
+	case errors.Is(err, session.ErrUnanswered):
+		return "timeout"
+	case errors.Is(err, redis.ErrUnavailable):
+		return "store_unavailable"
+	}
+	for _, ended := range []error{context.Canceled, errCancelled, errEnded, errLost, errLeft, errLimit, errUnstored} {
+		if errors.Is(err, ended) {
+			return endOf(err)
+		}
+	}
+	return "_OTHER"
 }

@@ -22,6 +22,8 @@ var (
 	ErrStreamClosed = errors.New("stream is closed")
 	// ErrNoQuestion: nobody waits for this answer, or it was answered before.
 	ErrNoQuestion = errors.New("no such pending request")
+	// ErrUnanswered: the client did not answer within the question's lifetime.
+	ErrUnanswered = errors.New("the client did not answer in time")
 	// ErrBadCursor: the cursor has not the form of an event id.
 	ErrBadCursor = errors.New("malformed event id")
 	// ErrCursorLost: the cursor's stream or the events after it are not kept

@@ -39,7 +39,7 @@ func (q *Question) ID() string { return q.id }
 // Wait returns the client's answer, a JSON-RPC response. While Redis is away it
 // waits on, up to the question's lifetime: the answer may be there already.
 func (q *Question) Wait(ctx context.Context) (json.RawMessage, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, q.lifetime, errors.New("the client did not answer in time"))
+	ctx, cancel := context.WithTimeoutCause(ctx, q.lifetime, ErrUnanswered)
 	defer cancel()
 	ticker := time.NewTicker(rereadEvery)
 	defer ticker.Stop()

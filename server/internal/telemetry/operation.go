@@ -42,9 +42,9 @@ type Result struct {
 	Failure  string // what kind of failure, from a closed set, where it is not the code
 }
 
-// Running is an operation that has begun.
+// Running is an operation that has begun. A nil one is of no telemetry.
 type Running struct {
-	telemetry  *Telemetry
+	durations  metric.Float64Histogram
 	span       trace.Span
 	started    time.Time
 	attributes []attribute.KeyValue
@@ -83,11 +83,24 @@ func (t *Telemetry) Begin(ctx context.Context, o Operation) (context.Context, *R
 			}
 		}
 	}
-	return ctx, &Running{telemetry: t, span: span, started: time.Now(), attributes: attributes}
+	return ctx, &Running{durations: t.operations, span: span, started: time.Now(), attributes: attributes}
+}
+
+// BeginQuestion begins a request of this server to a client.
+func (t *Telemetry) BeginQuestion(ctx context.Context, method string) (context.Context, *Running) {
+	if t == nil {
+		return ctx, nil
+	}
+	attributes := []attribute.KeyValue{mcpMethodName.String(method)}
+	ctx, span := Start(ctx, method, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attributes...))
+	return ctx, &Running{durations: t.questions, span: span, started: time.Now(), attributes: attributes}
 }
 
 // End ends it. It is called once.
 func (r *Running) End(ctx context.Context, result Result) {
+	if r == nil {
+		return
+	}
 	known := len(r.attributes)
 	if result.Protocol != "" {
 		r.attributes = append(r.attributes, mcpProtocolVersion.String(result.Protocol))
@@ -105,7 +118,7 @@ func (r *Running) End(ctx context.Context, result Result) {
 	}
 	r.span.SetAttributes(r.attributes[known:]...)
 	r.span.End()
-	r.telemetry.operations.Record(ctx, time.Since(r.started).Seconds(), metric.WithAttributes(r.attributes...))
+	r.durations.Record(ctx, time.Since(r.started).Seconds(), metric.WithAttributes(r.attributes...))
 }
 
 // SessionEnded measures a session that its client has ended. Nobody sees the

@@ -58,8 +58,8 @@ type Telemetry struct {
 
 	closeWithin time.Duration
 
-	requests, operations, sessions, commands metric.Float64Histogram
-	streams                                  metric.Int64UpDownCounter
+	requests, operations, questions, sessions, commands metric.Float64Histogram
+	streams                                             metric.Int64UpDownCounter
 }
 
 // Open begins to record; it does not wait for the collector. It is nil without
@@ -173,6 +173,7 @@ func (t *Telemetry) openInstruments(o Options) error {
 	t.requests = histogram("http.server.request.duration", "Duration of HTTP server requests.",
 		0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 	t.operations = histogram("mcp.server.operation.duration", "MCP request or notification duration as observed on the receiver.", mcpBoundaries...)
+	t.questions = histogram("mcp.client.operation.duration", "The duration of the MCP request as observed on the sender, of this server's requests to clients.", mcpBoundaries...)
 	t.sessions = histogram("mcp.server.session.duration", "The duration of the MCP session as observed on the MCP server, of those that their client has ended.", mcpBoundaries...)
 	t.commands = histogram("db.client.operation.duration", "Duration of commands of Redis.",
 		0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10)

@@ -63,13 +63,13 @@ func TestCollectorMisbehaves(t *testing.T) {
 	defer close(closed)
 	for name, endpoint := range map[string]string{
 		"away":   "http://127.0.0.1:1",
-		"silent": server(t, func(_ http.ResponseWriter, r *http.Request) { <-closed }),
+		"silent": server(t, func(http.ResponseWriter, *http.Request) { <-closed }),
 		"refuses": server(t, func(w http.ResponseWriter, r *http.Request) {
-			http.Error(w, "bad key: "+r.Header.Get("Authorization"), 401)
+			http.Error(w, "bad key: "+r.Header.Get("Authorization"), http.StatusUnauthorized)
 		}),
 		"quotes": server(t, func(w http.ResponseWriter, r *http.Request) {
 			_, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-			http.Error(w, strings.Repeat(token, 1000), 401)
+			http.Error(w, strings.Repeat(token, 1000), http.StatusUnauthorized)
 		}),
 	} {
 		t.Run(name, func(t *testing.T) {
