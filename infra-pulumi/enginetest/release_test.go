@@ -22,6 +22,7 @@ import (
 type release struct {
 	*engine
 	stack   auto.Stack
+	azure   *azure.Cloud
 	build   string // what the source is now
 	proving func() // called before each proof
 }
@@ -30,7 +31,13 @@ func newRelease(t *testing.T) *release {
 	e := newEngine(t)
 	r := &release{engine: e, build: "good-1", proving: func() {}}
 	r.stack = e.stack(t, r.program().Deploy)
+	r.forget(t)
 	return r
+}
+
+// forget goes on as another process would, which knows nothing of what went before.
+func (r *release) forget(t *testing.T) {
+	r.azure = azure.New(r.stack, azure.Options{Program: r.program(), Out: t.Output()})
 }
 
 // program deploys an image that is named after the build and in the registry already.
@@ -42,8 +49,7 @@ func (r *release) program() stack.Program {
 
 func (r *release) rollout(t *testing.T) *rollout.Rollout {
 	return &rollout.Rollout{
-		Cloud: azure.New(r.stack, azure.Options{Program: r.program(), Out: t.Output()}),
-		Prove: r.prove, Say: t.Logf,
+		Cloud: r.azure, Prove: r.prove, Say: t.Logf,
 		Limits: rollout.Limits{Ready: 3 * time.Second, Patience: time.Second, Settle: time.Second, Drain: 300 * time.Millisecond, Poll: 50 * time.Millisecond},
 	}
 }
@@ -137,6 +143,7 @@ func TestRelease(t *testing.T) {
 	}
 	r.want(t, "(good-1) good-2:100 (wrong-3) (stable-wrong-4)")
 
+	r.forget(t)
 	if err := r.rollout(t).Rollback(unread(ctx, marks, history)); err != nil {
 		t.Fatal(err)
 	}
@@ -155,6 +162,7 @@ func TestRelease(t *testing.T) {
 	r.want(t, "good-1:100 (good-2) (wrong-3) (stable-wrong-4) good-5")
 	r.step(t, "plain up: staged only")
 
+	r.forget(t)
 	if err := r.deploy(ctx, t, "good-5"); err != nil {
 		t.Fatal(err)
 	}
@@ -197,6 +205,7 @@ func TestReleaseFailures(t *testing.T) {
 		name := fmt.Sprintf("%s fails, late: %v", test.what, test.late)
 		if test.what == "" {
 			name = "nothing fails"
+			r.forget(t)
 		}
 		err := r.deploy(ctx, t, fmt.Sprintf("good-%d", n+2))
 		if told := err != nil && strings.Contains(err.Error(), "failed to provision") && strings.Contains(err.Error(), "with revision "); told != (test.what != "") {
