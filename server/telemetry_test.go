@@ -415,3 +415,39 @@ func TestOpenStreams(t *testing.T) {
 		return slices.ContainsFunc(o.Points(), func(p telemetrytest.Point) bool { return p.Metric == "prynai.sessions.active" && p.Value == 1 })
 	})
 }
+
+// What a replica has to tell when it ends, it tells before it is gone.
+func TestEndOfAReplicaIsTold(t *testing.T) {
+	collector := telemetrytest.Start(t)
+	environment := map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "AUTH_REQUIRED": "false", "OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL}
+	log := &syncBuffer{}
+	ctx, end := context.WithCancel(t.Context())
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, func(name string) string { return environment[name] }, log, t.Output(), product)
+	}()
+
+	l := &local{sent: &secrets{}}
+	eventually(t, "the replica listens", func() bool {
+		address := regexp.MustCompile(`"address":"(127[^"]+)"`).FindStringSubmatch(log.String())
+		if address != nil {
+			l.url = "http://" + address[1]
+		}
+		return address != nil
+	})
+	eventually(t, "the replica is ready", func() bool { return l.do(t, request{method: http.MethodGet, path: "/readyz"}).status == http.StatusOK })
+	l.do(t, stateless("", "tools/call", "echo", `"name":"echo","arguments":{"message":"x"}`))
+	end()
+	if code := <-ended; code != 0 {
+		t.Errorf("the replica ended with %d", code)
+	}
+	if !slices.ContainsFunc(collector.Spans(), named("tools/call echo")) {
+		t.Error("no span of the call")
+	}
+	if !slices.ContainsFunc(collector.Points(), func(p telemetrytest.Point) bool { return p.Metric == "mcp.server.operation.duration" }) {
+		t.Error("no measure of the call")
+	}
+	if !slices.ContainsFunc(collector.Records(), func(r telemetrytest.Record) bool { return r.Message == "drained" }) {
+		t.Error("no record of the end")
+	}
+}
