@@ -56,6 +56,11 @@ func (o *observed) start(t *testing.T, served mcpSurface, changes ...string) *lo
 	t.Helper()
 	l := startLocal(t, served, o.environment, changes...)
 	l.sent.add(collectorKey)
+	t.Cleanup(func() {
+		if found := l.sent.shown(fmt.Sprint(o.Spans(), o.Points(), o.Records())); found != "" {
+			t.Errorf("the collector was told %q", found)
+		}
+	})
 	return l
 }
 
