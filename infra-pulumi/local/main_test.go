@@ -10,8 +10,8 @@ import (
 	"github.com/prynai/prynai-mcp/infra-pulumi/local/guard"
 )
 
-// part tells the test binary what to play: the command itself, or a redis-server
-// that does not start.
+// part tells the test binary what to play: the command itself, a faulty
+// version of the server, or a redis-server that does not start.
 const part = "LOCAL_TEST_PART"
 
 func TestMain(m *testing.M) {
@@ -19,6 +19,8 @@ func TestMain(m *testing.M) {
 	case "command":
 		limits.Soak, limits.Drain = time.Second, time.Second // nobody waits for half a minute
 		os.Exit(guard.Run(command, listens(os.Args[1:])))
+	case "faulty":
+		os.Exit(playFaulty())
 	case "redis":
 		fmt.Println("*** FATAL CONFIG FILE ERROR ***\nBad directive or wrong number of arguments")
 		os.Exit(1)

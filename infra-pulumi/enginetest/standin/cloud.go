@@ -118,6 +118,18 @@ func (c *Cloud) Change(name string, edit func(inputs map[string]any)) error {
 	return c.put(r.id, r.name, r.kind, inputs)
 }
 
+// Inputs are what a resource was last asked to be, azure-native's, with its secrets. It is
+// named as in the program.
+func (c *Cloud) Inputs(name string) (map[string]any, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r, err := c.named(name)
+	if err != nil {
+		return nil, err
+	}
+	return plain(r.inputs).(object), nil
+}
+
 // Remove deletes a resource behind Pulumi's back.
 func (c *Cloud) Remove(name string) error {
 	c.mu.Lock()
