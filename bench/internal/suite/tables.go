@@ -13,6 +13,7 @@ type Row struct {
 	Name                            string
 	PerCPU, P50, P99                float64 // at the fixed rate
 	PerSecond, ClosedP50, ClosedP99 float64 // in the closed loop
+	BusyPerCPU                      float64 // likewise
 }
 
 // Tables are the sessions' and the stateless era's, in a fixed order.
@@ -26,7 +27,7 @@ func (r *Results) Tables() []Table {
 			}
 			tables[i].Rows = append(tables[i].Rows, Row{
 				Name: name, PerCPU: of(open, perCPU), P50: of(open, p50), P99: of(open, p99),
-				PerSecond: of(closed, perSecond), ClosedP50: of(closed, p50), ClosedP99: of(closed, p99),
+				BusyPerCPU: of(closed, perCPU), PerSecond: of(closed, perSecond), ClosedP50: of(closed, p50), ClosedP99: of(closed, p99),
 			})
 		}
 	}
