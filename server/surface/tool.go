@@ -3,10 +3,8 @@ package surface
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/google/jsonschema-go/jsonschema"
 	"github.com/mark3labs/mcp-go/mcp"
@@ -88,44 +86,6 @@ func inputSchema[In any](defaults In) (*jsonschema.Schema, error) {
 		}
 	}
 	return schema, nil
-}
-
-// bind decodes the arguments; its errors are for the model.
-func bind(request mcp.CallToolRequest, schema *jsonschema.Schema, in any) error {
-	given := request.GetArguments()
-	for _, name := range schema.Required {
-		if given[name] == nil {
-			return fmt.Errorf("argument %q is missing", name)
-		}
-	}
-	for name := range given {
-		if schema.Properties[name] == nil {
-			return fmt.Errorf("there is no argument %q; the arguments are: %s", name, strings.Join(schema.PropertyOrder, ", "))
-		}
-	}
-	if len(given) == 0 {
-		if request.Params.Arguments != nil && request.GetArguments() == nil {
-			return errors.New("the arguments must be an object")
-		}
-		return nil
-	}
-	err := request.BindArguments(in)
-	var wrongType *json.UnmarshalTypeError
-	if errors.As(err, &wrongType) {
-		return fmt.Errorf("argument %q must be %s, not %s", wrongType.Field, article(schema.Properties[wrongType.Field]), wrongType.Value)
-	}
-	return err
-}
-
-func article(property *jsonschema.Schema) string {
-	switch {
-	case property == nil:
-		return "of another type"
-	case property.Type == "integer":
-		return "an integer of at most 64 bits"
-	default:
-		return "a " + property.Type
-	}
 }
 
 // between bounds an integer argument, in the schema; the tool checks it.

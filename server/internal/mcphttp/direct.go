@@ -100,7 +100,8 @@ func runNamed(ctx context.Context, request mcp.CallToolRequest) (*mcp.CallToolRe
 // call answers a tools/call, or reports that it is mcp-go's to answer. Then the
 // tool has not run.
 //
-// A tool that only computes has no use for the request's _meta.
+// A tool that only computes sees the arguments as they are written, and nothing
+// of the request's _meta.
 func (d *direct) call(ctx context.Context, p *peer, m *message, tool *server.ServerTool, computes bool) (answer mcp.JSONRPCMessage, ok bool) {
 	if !m.isRequest() || m.Method != string(mcp.MethodToolsCall) || m.Version != mcp.JSONRPC_VERSION || len(m.Result) > 0 || d.engine.GetHooks() != nil {
 		return nil, false
@@ -114,7 +115,7 @@ func (d *direct) call(ctx context.Context, p *peer, m *message, tool *server.Ser
 	}
 	info := &server.RequestProtocolInfo{ProtocolVersion: params.Meta.protocolVersion()}
 	var meta *mcp.Meta
-	if !computes || !params.Meta.decodes() {
+	if !computes || params.Meta != nil && mayOverflow(params.Meta.raw) {
 		meta, err = params.Meta.generic()
 	}
 	switch {
@@ -128,7 +129,8 @@ func (d *direct) call(ctx context.Context, p *peer, m *message, tool *server.Ser
 	request.Params.Name = params.Name
 	request.Params.Meta = meta
 	request.Params.RawArguments = params.Arguments
-	if len(params.Arguments) > 0 && json.Unmarshal(params.Arguments, &request.Params.Arguments) != nil {
+	if len(params.Arguments) > 0 && (!computes || mayOverflow(params.Arguments)) &&
+		json.Unmarshal(params.Arguments, &request.Params.Arguments) != nil {
 		return nil, false
 	}
 	ctx = &toolContext{d.engine.WithContext(server.WithRequestProtocolInfo(ctx, info), p), d.engineValue, tool}
@@ -147,6 +149,18 @@ func (d *direct) call(ctx context.Context, p *peer, m *message, tool *server.Ser
 		return d.complete(result), true
 	}
 	return mcp.JSONRPCResponse{JSONRPC: mcp.JSONRPC_VERSION, Result: result}, true
+}
+
+// mayOverflow reports whether a number in the text may be too large for
+// encoding/json, which is all that decoding valid text can fail with.
+func mayOverflow(text []byte) bool {
+	for i := 1; i < len(text); i++ {
+		if c := text[i]; (c == 'e' || c == 'E') && '0' <= text[i-1] && text[i-1] <= '9' { // perhaps an exponent
+			return true
+		}
+	}
+	const safe = 300 // digits without one
+	return len(text) > safe
 }
 
 // state notes what a stateless request says of its client.

@@ -73,7 +73,10 @@ func bothWays(tb testing.TB) *Handler {
 	})
 	engine.AddTool(mcp.NewTool("ways", mcp.WithString("way")), waysTool)
 	engine.AddTool(mcp.NewTool("compute", mcp.WithString("way")), func(ctx context.Context, request mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-		request.Params.Meta = nil // is not promised to such a tool
+		request.Params.Meta = nil // is not promised to such a tool, nor are decoded arguments
+		if err := json.Unmarshal(request.Params.RawArguments, &request.Params.Arguments); err != nil {
+			return nil, err
+		}
 		return waysTool(ctx, request)
 	})
 	h.computes = computes

@@ -7,6 +7,8 @@ import (
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
+
+	"github.com/prynai/prynai-mcp/server/internal/jsonobject"
 )
 
 // message is what the transport must know of a JSON-RPC message; the rest is
@@ -63,57 +65,57 @@ func parseMessage(raw []byte) (*message, error) {
 // scan reads a message as encoding/json would, or reports that this is better
 // left to it.
 func (m *message) scan(raw []byte) bool {
-	o, ok := openObject(raw)
-	for ok && o.next() {
-		switch string(o.name) {
+	o, ok := jsonobject.Open(raw)
+	for ok && o.Next() {
+		switch string(o.Name) {
 		case "jsonrpc":
-			ok = o.text(&m.Version)
+			ok = o.Text(&m.Version)
 		case "id":
-			m.ID = o.value
+			m.ID = o.Value
 		case "method":
-			ok = o.text(&m.Method)
+			ok = o.Text(&m.Method)
 		case "result":
-			m.Result = o.value
+			m.Result = o.Value
 		case "error":
-			m.Error = o.value
+			m.Error = o.Value
 		case "params":
-			m.Params = o.value
+			m.Params = o.Value
 		default:
-			ok = !o.isOneOf("jsonrpc", "id", "method", "result", "error", "params")
+			ok = !o.IsOneOf("jsonrpc", "id", "method", "result", "error", "params")
 		}
 	}
-	return ok && o.plain
+	return ok && o.Plain
 }
 
 // scan reads parameters as encoding/json would, or reports that this is better
 // left to it.
 func (p *params) scan(raw []byte) bool {
-	o, ok := openObject(raw)
-	for ok && o.next() {
-		switch string(o.name) {
+	o, ok := jsonobject.Open(raw)
+	for ok && o.Next() {
+		switch string(o.Name) {
 		case "name":
-			ok = o.text(&p.Name)
+			ok = o.Text(&p.Name)
 		case "uri":
-			ok = o.text(&p.URI)
+			ok = o.Text(&p.URI)
 		case "_meta":
-			ok = p.Meta == nil && o.value[0] == '{'
+			ok = p.Meta == nil && o.Value[0] == '{'
 			p.Meta = &requestMeta{}
-			ok = ok && p.Meta.scan(o.value)
+			ok = ok && p.Meta.scan(o.Value)
 		case "arguments":
-			p.Arguments = o.value
+			p.Arguments = o.Value
 		case "task":
-			p.Task = o.value
+			p.Task = o.Value
 		case "inputResponses":
-			p.InputResponses = o.value
+			p.InputResponses = o.Value
 		case "requestState":
-			ok = o.text(&p.RequestState)
+			ok = o.Text(&p.RequestState)
 		case "requestId":
-			p.RequestID = o.value
+			p.RequestID = o.Value
 		default:
-			ok = !o.isOneOf("name", "uri", "_meta", "arguments", "task", "inputResponses", "requestState", "requestId")
+			ok = !o.IsOneOf("name", "uri", "_meta", "arguments", "task", "inputResponses", "requestState", "requestId")
 		}
 	}
-	return ok && o.plain
+	return ok && o.Plain
 }
 
 // isRequestID reports whether an id is of a type that JSON-RPC and MCP allow.
@@ -151,7 +153,7 @@ func (m *message) meta() *requestMeta {
 
 // splitBatch splits a JSON array of messages, and reports whether it is one.
 func splitBatch(body []byte) ([]json.RawMessage, bool) {
-	if trimmed := skipSpace(body); len(trimmed) == 0 || trimmed[0] != '[' {
+	if trimmed := jsonobject.SkipSpace(body); len(trimmed) == 0 || trimmed[0] != '[' {
 		return nil, false
 	}
 	var parts []json.RawMessage

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 
 	"github.com/mark3labs/mcp-go/mcp"
+
+	"github.com/prynai/prynai-mcp/server/internal/jsonobject"
 )
 
 // requestMeta is a request's _meta, decoded once into what the protocol says of
@@ -42,24 +44,24 @@ func (m *requestMeta) UnmarshalJSON(text []byte) error {
 func (m *requestMeta) scan(text []byte) bool {
 	m.raw = text
 	var values [4][]byte
-	o, ok := openObject(text)
-	for ok && o.next() {
-		switch string(o.name) {
+	o, ok := jsonobject.Open(text)
+	for ok && o.Next() {
+		switch string(o.Name) {
 		case mcp.MetaKeyProtocolVersion:
-			values[0] = o.value
+			values[0] = o.Value
 		case mcp.MetaKeyClientInfo:
-			values[1] = o.value
+			values[1] = o.Value
 		case mcp.MetaKeyClientCapabilities:
-			values[2] = o.value
+			values[2] = o.Value
 		case mcp.MetaKeyLogLevel:
-			values[3] = o.value
+			values[3] = o.Value
 		}
 	}
 	m.read(values[0], &m.Version)
 	m.read(values[1], &m.Client)
 	m.read(values[2], &m.Capabilities)
 	m.read(values[3], &m.Level)
-	return ok && o.plain
+	return ok && o.Plain
 }
 
 func (m *requestMeta) read(value []byte, into any) {
@@ -75,22 +77,6 @@ func (m *requestMeta) protocolVersion() string {
 	}
 	return m.Version
 }
-
-// decodes reports that generic cannot fail: no number may be too large.
-func (m *requestMeta) decodes() bool {
-	if m == nil {
-		return true
-	}
-	for i := 1; i < len(m.raw); i++ {
-		if c := m.raw[i]; (c == 'e' || c == 'E') && isDigit(m.raw[i-1]) { // perhaps an exponent
-			return false
-		}
-	}
-	const most = 300 // digits without one
-	return len(m.raw) < most
-}
-
-func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 // generic is the whole of it, for handlers.
 func (m *requestMeta) generic() (*mcp.Meta, error) {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// FuzzObject holds that what is read without encoding/json is read alike.
-func FuzzObject(f *testing.F) {
+// FuzzMessage holds that what is read without encoding/json is read alike.
+func FuzzMessage(f *testing.F) {
 	for _, seed := range []string{
 		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{"a":1,"b":[2,"}"]},` + statelessMeta + `}}`,
 		` { "jsonrpc" : "2.0" , "id" : "x\"y" , "result" : { } , "error" : null , "other" : [ 1 , { "a" : "]" } ] } `,
@@ -46,8 +46,8 @@ func alike[T any](t *testing.T, text string, scanned *T, scan func(*T) bool) {
 	}
 }
 
-// TestObjectIsUsed: what every client sends is not left to encoding/json.
-func TestObjectIsUsed(t *testing.T) {
+// TestNothingIsLeftToJSON: what every client sends is not left to encoding/json.
+func TestNothingIsLeftToJSON(t *testing.T) {
 	text := []byte(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{"a":1},` + statelessMeta + `}}`)
 	var m message
 	var p params
