@@ -159,7 +159,7 @@ func (e *engine) stack(t *testing.T, program pulumi.RunFunc, more ...map[string]
 	config := auto.ConfigMap{}
 	for _, values := range append([]map[string]string{configuration}, more...) {
 		for key, value := range values {
-			config[key] = auto.ConfigValue{Value: value}
+			config[key] = auto.ConfigValue{Value: value, Secret: key == "redis:url"}
 		}
 	}
 	if err := s.SetAllConfig(t.Context(), config); err != nil {
@@ -187,7 +187,7 @@ func (e *engine) unchanged(t *testing.T, s auto.Stack) {
 // step tells how long a step took, the first one from the start of the engine.
 func (e *engine) step(t *testing.T, name string) {
 	t.Helper()
-	t.Logf("%-60s %6.1f s", name, time.Since(e.begun).Seconds())
+	t.Logf("%6.1f s  %s: %s", time.Since(e.begun).Seconds(), t.Name(), name)
 	e.begun = time.Now()
 }
 

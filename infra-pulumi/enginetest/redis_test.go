@@ -21,7 +21,7 @@ func TestRedisKinds(t *testing.T) {
 		{"managed", managed},
 	} {
 		if test.kind == "existing" {
-			setSecret(t, s, "redis:url", "rediss://default:"+existingPassword+"@redis.example.com:6380")
+			setSecret(t, s, "redis:url", existingURL)
 		} else if err := s.RemoveConfig(t.Context(), "redis:url"); err != nil {
 			t.Fatal(err)
 		}
@@ -41,8 +41,11 @@ func TestRedisKinds(t *testing.T) {
 	e.step(t, "up without changes, destroy")
 }
 
-// existingPassword is that of a Redis which is not made here.
-const existingPassword = "password-of-the-existing-redis"
+// A Redis which is not made here.
+const (
+	existingPassword = "password-of-the-existing-redis"
+	existingURL      = "rediss://default:" + existingPassword + "@redis.example.com:6380"
+)
 
 // TestRedisKeys rotates both keys of a Redis without a moment in which the server has a key
 // that is not valid: each switch makes a revision that has the other one.

@@ -34,6 +34,7 @@ func TestStacks(t *testing.T) {
 		"everything": {config: everything,
 			types: []string{"Microsoft.KeyVault/vaults/secrets", "Microsoft.Insights/metricAlerts", "Microsoft.Network/privateDnsZones/virtualNetworkLinks"}},
 		"everything, classic": {config: with(everything, "redis:kind", "classic"), types: []string{"Microsoft.Cache/redis"}},
+		"existing Redis":      {config: map[string]string{"redis:kind": "existing", "redis:url": existingURL}, types: []string{"Microsoft.App/containerApps"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -50,6 +51,7 @@ func TestStacks(t *testing.T) {
 				}
 			}
 			e.noSecrets(t)
+			e.noText(t, existingPassword)
 			e.unchanged(t, s)
 			refreshed, err := s.Refresh(t.Context())
 			if err != nil {

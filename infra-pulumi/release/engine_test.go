@@ -308,7 +308,7 @@ func (w *world) configure(t *testing.T) {
 // step tells how long a step took, the first one from the start of the world.
 func (w *world) step(t *testing.T, name string) {
 	t.Helper()
-	t.Logf("%-60s %6.1f s", name, time.Since(w.begun).Seconds())
+	t.Logf("%6.1f s  %s: %s", time.Since(w.begun).Seconds(), t.Name(), name)
 	w.begun = time.Now()
 }
 
