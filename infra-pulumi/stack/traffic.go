@@ -2,6 +2,7 @@ package stack
 
 import (
 	"fmt"
+	"time"
 
 	app "github.com/pulumi/pulumi-azure-native-sdk/app/v2/v20250101"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -25,6 +26,12 @@ type Release struct {
 // state, which every refresh would report as changed.
 const readOutputs = "pulumi:pulumi:readStackOutputs"
 
+// How often outputs are read before they cannot be.
+const (
+	readTries = 4
+	readPause = 250 * time.Millisecond
+)
+
 // recordedRelease is what the last run left in this stack's own outputs.
 func recordedRelease(ctx *pulumi.Context) (*Release, error) {
 	type arguments struct {
@@ -34,8 +41,17 @@ func recordedRelease(ctx *pulumi.Context) (*Release, error) {
 		Outputs map[string]any `pulumi:"outputs"`
 	}
 	own := fmt.Sprintf("%s/%s/%s", ctx.Organization(), ctx.Project(), ctx.Stack())
-	if err := ctx.Invoke(readOutputs, &arguments{own}, &last); err != nil {
-		return nil, fmt.Errorf("read this stack's own outputs: %w", err)
+	// The engine may be writing the state that it reads here. Where that lies in files this is not one step, and has
+	// been seen to fail: "failed to load checkpoint: EOF".
+	for try := 1; ; try++ {
+		err := ctx.Invoke(readOutputs, &arguments{own}, &last)
+		if err == nil {
+			break
+		}
+		if try == readTries {
+			return nil, fmt.Errorf("read this stack's own outputs: %w", err)
+		}
+		time.Sleep(readPause)
 	}
 	recorded := new(Release) // a stack that was never released has neither
 	recorded.Live, _ = last.Outputs["live"].(string)
