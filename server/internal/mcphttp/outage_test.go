@@ -33,27 +33,33 @@ func TestRedisOutage(t *testing.T) {
 			id, _, _ := question(t, asking)
 			listening := c.get("")
 			listening.raw()
+			leaving := c.get("") // it delivers, until its client leaves during the outage
+			leaving.raw()
 			for range d.replicas {
 				c.call(`3`, "plain", `{}`).wantText(`"plain"`)
 			}
 
 			var slowest time.Duration
 			test.begin(server)
+			leaving.leave()
 			for round := range 2 {
-				for name, send := range map[string]func() *answer{
-					"a call that sends": func() *answer { return c.call(`4`, "send", `{"name":"n"}`) },
-					"another session":   func() *answer { return (&client{deployment: d, session: "UNKNOWN"}).call(`5`, "plain", `{}`) },
-					"initialize": func() *answer {
+				for _, request := range []struct {
+					name string
+					send func() *answer
+				}{
+					{"GET", func() *answer { return c.get("") }}, // the first is sent: that it had no effect is not known
+					{"a call that sends", func() *answer { return c.call(`4`, "send", `{"name":"n"}`) }},
+					{"another session", func() *answer { return (&client{deployment: d, session: "UNKNOWN"}).call(`5`, "plain", `{}`) }},
+					{"initialize", func() *answer {
 						return (&client{deployment: d}).post(`{"jsonrpc":"2.0","id":6,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`)
-					},
-					"level": func() *answer {
+					}},
+					{"level", func() *answer {
 						return c.post(`{"jsonrpc":"2.0","id":7,"method":"logging/setLevel","params":{"level":"info"}}`)
-					},
-					"GET":    func() *answer { return c.get("") },
-					"answer": func() *answer { return c.post(response(id, `{}`)) },
+					}},
+					{"answer", func() *answer { return c.post(response(id, `{}`)) }},
 				} {
-					start := time.Now()
-					a := send()
+					name, start := request.name, time.Now()
+					a := request.send()
 					took := time.Since(start)
 					slowest = max(slowest, took)
 					a.wantStatus(http.StatusServiceUnavailable).wantText(`"error"`, `store is unavailable`)

@@ -76,6 +76,7 @@ type bus struct {
 	replica string
 	start   time.Time
 
+	joined  atomic.Int64 // since start: when this replica began to hear the others
 	heard   atomic.Int64 // since start: when the last own beat that came back was sent
 	healthy atomic.Int64 // since start: from when on own beats came back without an outage
 
@@ -108,10 +109,14 @@ func newBus(client rueidis.Client, log *slog.Logger, replica string) *bus {
 	return b
 }
 
-// trusted reports whether an invalidation cannot have been missed: an own beat
+// trusted reports whether an invalidation cannot have been missed, nor can one
+// have been sent without waiting for this replica. For the former, an own beat
 // that was sent less than trustedFor ago has come back, and messages keep their
-// order.
-func (b *bus) trusted(now time.Time) bool { return b.heardWithin(trustedFor, now) }
+// order. For the latter, this replica has spoken up for trustedFor: by then
+// everyone has heard it who trusts itself.
+func (b *bus) trusted(now time.Time) bool {
+	return b.heardWithin(trustedFor, now) && int64(now.Sub(b.start))-b.joined.Load() >= int64(trustedFor)
+}
 
 // heardWithin reports whether an own beat that was sent less than d ago has
 // come back.
@@ -174,6 +179,7 @@ func (b *bus) listen(ctx context.Context, s *Store, listener Listener, first boo
 	if err := conn.Do(ctx, own).Error(); err != nil {
 		return err
 	}
+	b.joined.Store(int64(time.Since(b.start)))
 	s.cache.clear() // what was said before was not heard
 	signal(b.connected)
 	if !first {

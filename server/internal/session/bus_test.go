@@ -142,6 +142,23 @@ func TestTrust(t *testing.T) {
 	})
 }
 
+// TestJoin: a replica that has just come is not waited for by those that have
+// not heard it yet, so that it does not go by its cache before they have.
+func TestJoin(t *testing.T) {
+	virtual(t, func(t *testing.T, b *backend) {
+		one := b.join(t, b.newClient(t), Limits{})
+		joined := one.bus.start.Add(time.Duration(one.bus.joined.Load()))
+		time.Sleep(time.Until(joined.Add(trustedFor - time.Millisecond)))
+		if one.bus.trusted(time.Now()) {
+			t.Error("trusted too early")
+		}
+		time.Sleep(time.Millisecond)
+		if !one.bus.trusted(time.Now()) {
+			t.Error("not trusted")
+		}
+	})
+}
+
 // TestLost: what is needed for a replica to count as lost.
 func TestLost(t *testing.T) {
 	virtual(t, func(t *testing.T, b *backend) {

@@ -13,7 +13,8 @@ type pendingDrop struct {
 
 // drop has the other replicas forget a record and waits until those that are
 // heard have answered, or acknowledgeWithin, after which whoever has not does
-// not trust its cache. A replica that hears nobody cannot know who is there.
+// not trust its cache. A replica that does not trust what it hears cannot know
+// who is there, and waits for as long as that.
 func (b *bus) drop(ctx context.Context, session string, ended bool) {
 	token := session + b.start.Format("150405.000000000") + time.Since(b.start).String()
 	now := time.Now()
@@ -39,13 +40,17 @@ func (b *bus) drop(ctx context.Context, session string, ended bool) {
 		b.log.Warn("replicas were not told of a changed session; they stop trusting their caches", "error", err)
 		deaf = true
 	}
-	if alone && !deaf {
+	done := pending.done
+	switch {
+	case deaf:
+		done = nil
+	case alone:
 		return
 	}
 	timer := time.NewTimer(acknowledgeWithin)
 	defer timer.Stop()
 	select {
-	case <-pending.done:
+	case <-done:
 	case <-timer.C:
 	case <-ctx.Done():
 	}

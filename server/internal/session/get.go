@@ -31,6 +31,7 @@ func (s *Store) OpenGet(ctx context.Context, session string, after *Cursor) (*Ge
 		return nil, ErrNotFound
 	}
 	if err != nil {
+		s.abandon(session, token) // it may have a place, or get one yet
 		return nil, fmt.Errorf("session: open GET stream: %w", err)
 	}
 	last, err := strconv.ParseInt(delivered, 10, 64)
@@ -147,13 +148,40 @@ func (g *Get) Delivered(ctx context.Context) error {
 // Close gives up the stream's place; an older open one delivers from now on.
 func (g *Get) Close(ctx context.Context) {
 	g.Watch.Close()
-	k := keys(g.session)
-	for _, answer := range g.store.client.DoMulti(ctx,
-		g.store.client.B().Zrem().Key(k.gets()).Member(g.token).Build(),
-		g.store.client.B().Publish().Channel(k.wake()).Message(outStream).Build()) {
+	if err := g.store.leave(ctx, g.session, g.token); err != nil {
+		g.store.log.Debug("a GET stream keeps its place for now", "error", err)
+		g.store.abandon(g.session, g.token)
+	}
+}
+
+// leave gives up a GET stream's place.
+func (s *Store) leave(ctx context.Context, session, token string) error {
+	k := keys(session)
+	for _, answer := range s.client.DoMulti(ctx,
+		s.client.B().Zrem().Key(k.gets()).Member(token).Build(),
+		s.client.B().Publish().Channel(k.wake()).Message(outStream).Build()) {
 		if err := answer.Error(); err != nil {
-			g.store.log.Debug("GET stream keeps its place until it is found lost", "error", err)
-			return
+			return err
 		}
 	}
+	return nil
+}
+
+// abandon gives up a place as soon as Redis can be told, since nobody else
+// would while this replica lives. It does so twice: what took the place may
+// have been on its way to a Redis that did not answer, and be done later than
+// what was sent by another connection.
+func (s *Store) abandon(session, token string) {
+	s.touches.Go(func() {
+		for told := 0; told < 2; {
+			select {
+			case <-time.After(time.Second):
+			case <-s.closing:
+				return
+			}
+			if s.leave(context.Background(), session, token) == nil {
+				told++
+			}
+		}
+	})
 }

@@ -65,6 +65,7 @@ type Store struct {
 	cache   cache
 	counter atomic.Int64 // numbers the streams and questions of this replica
 	touches sync.WaitGroup
+	closing chan struct{} // closed when Run ends
 }
 
 // Open makes a Store. Run must be called for it to hear of other replicas.
@@ -78,6 +79,7 @@ func Open(o Options) *Store {
 		idle:    o.Idle,
 		limits:  o.Limits,
 		replica: newReplicaID(),
+		closing: make(chan struct{}),
 	}
 	s.bus = newBus(o.Client, o.Logger, s.replica)
 	return s
@@ -87,6 +89,7 @@ func Open(o Options) *Store {
 // told what concerns the calls and streams of this replica.
 func (s *Store) Run(ctx context.Context, listener Listener) {
 	s.bus.run(ctx, s, listener)
+	close(s.closing)
 	s.touches.Wait()
 }
 
@@ -94,7 +97,7 @@ func (s *Store) Run(ctx context.Context, listener Listener) {
 // hears them. A replica whose calls begin before could be lost without anybody
 // noticing.
 func (s *Store) Joined() error {
-	if s.bus.trusted(time.Now()) {
+	if s.bus.heardWithin(trustedFor, time.Now()) {
 		return nil
 	}
 	return errors.New("the bus was not heard yet")

@@ -90,7 +90,16 @@ func (b *backend) open(t *testing.T, limits Limits) *replica {
 	return b.openWith(t, b.newClient(t), limits)
 }
 
+// openWith does not wait until the replica would go by its cache: the tests
+// see to it that the others know it.
 func (b *backend) openWith(t *testing.T, client rueidis.Client, limits Limits) *replica {
+	t.Helper()
+	r := b.join(t, client, limits)
+	r.bus.joined.Store(-int64(trustedFor))
+	return r
+}
+
+func (b *backend) join(t *testing.T, client rueidis.Client, limits Limits) *replica {
 	t.Helper()
 	r := &replica{
 		Store: Open(Options{Client: client, Logger: slog.New(slog.DiscardHandler), Idle: time.Minute, Limits: limits}),
@@ -101,7 +110,7 @@ func (b *backend) openWith(t *testing.T, client rueidis.Client, limits Limits) *
 	go func() { defer close(done); r.Run(ctx, r.heard) }()
 	r.stop = sync.OnceFunc(func() { cancel(); <-done })
 	t.Cleanup(r.stop)
-	eventually(t, "contact with the bus", func() bool { return r.bus.trusted(time.Now()) })
+	eventually(t, "contact with the bus", func() bool { return r.Joined() == nil })
 	return r
 }
 
