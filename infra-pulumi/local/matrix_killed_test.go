@@ -41,7 +41,7 @@ func (l *lane) kill(t *testing.T, at string) {
 	k := &killable{cloud: l.cloud}
 	say := l.say(t)
 	r := &rollout.Rollout{
-		Cloud: k, Limits: l.limits,
+		Cloud: k, Limits: matrixLimits,
 		Prove: func(ctx context.Context, url, build string) (answered string, err error) {
 			return answered, k.do(func() error { answered, err = l.prove(ctx, url, build); return err })
 		},

@@ -97,10 +97,10 @@ func (l *lane) replicas(revision, build string, app *declaration.App) replica.Co
 	})
 	config := replica.Config{
 		Revision: revision, Replicas: app.Replicas(), Executable: l.server,
-		Environment: environment, Grace: matrixGrace, Hide: app.Secrets(),
+		Environment: environment, Grace: matrixGrace, Hide: app.Secrets(), Tell: l.tell,
 	}
 	for _, probe := range app.Container().Probes {
-		probe.PeriodSeconds, probe.FailureThreshold = 1, min(probe.FailureThreshold, 2)
+		probe.PeriodSeconds, probe.FailureThreshold = 1, min(probe.FailureThreshold, 5)
 		config.Probes = append(config.Probes, probe)
 	}
 	return config
