@@ -85,7 +85,11 @@ func (d *deployment) stay(ctx context.Context, entered <-chan struct{}) error {
 			}
 			return nil
 		case <-entered:
-			if err := d.release(ctx); err != nil && ctx.Err() == nil {
+			err := d.release(ctx)
+			if ctx.Err() != nil {
+				continue
+			}
+			if err != nil {
 				d.say("FAILED     %v", err)
 			}
 			d.say("waiting    Enter releases the server as it is then; Ctrl-C ends all")
