@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"io"
 	"net"
 	"net/http"
@@ -27,6 +26,7 @@ const deploymentPatience = 8 * time.Minute
 type process struct {
 	*exec.Cmd
 	t           *testing.T
+	cache       string // folder
 	port, plain string
 	input       io.WriteCloser
 	lines       chan string
@@ -36,8 +36,8 @@ type process struct {
 // deploy starts the command in a folder, which may be empty.
 func deploy(t *testing.T, folder string, args ...string) *process {
 	t.Helper()
-	d := &process{t: t, port: aPort(t), plain: aPort(t), lines: make(chan string, 1000)}
-	d.Cmd = invoke(t.Context(), append([]string{"--port", d.port, "--plain-port", d.plain, "--redis", redisEmbedded}, args...)...)
+	d := &process{t: t, cache: t.TempDir(), port: aPort(t), plain: aPort(t), lines: make(chan string, 1000)}
+	d.Cmd = d.invoke(append([]string{"--port", d.port, "--plain-port", d.plain, "--redis", redisEmbedded}, args...)...)
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +47,6 @@ func deploy(t *testing.T, folder string, args ...string) *process {
 	if d.input, err = d.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(d.tidy)
 	if err := d.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -61,21 +60,16 @@ func deploy(t *testing.T, folder string, args ...string) *process {
 	return d
 }
 
-// tidy removes what a killed command leaves in the cache.
-func (d *process) tidy() {
-	cache, err := cacheFolder()
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	for _, name := range []string{"run-" + d.port + ".json", "ca-" + d.port + ".pem"} {
-		_ = os.Remove(filepath.Join(cache, name))
-	}
+// invoke is a call of the command that shares the cache with this one.
+func (d *process) invoke(args ...string) *exec.Cmd {
+	command := exec.CommandContext(d.t.Context(), os.Args[0], args...)
+	command.Env = append(os.Environ(), part+"=command", cacheVariable+"="+d.cache)
+	return command
 }
 
-func invoke(ctx context.Context, args ...string) *exec.Cmd {
-	command := exec.CommandContext(ctx, os.Args[0], args...)
-	command.Env = append(os.Environ(), part+"=command")
-	return command
+// smoke calls the smoke client as in another terminal.
+func (d *process) smoke(args ...string) (said []byte, err error) {
+	return d.invoke(append([]string{"--port", d.port, "smoke"}, args...)...).Output()
 }
 
 func aPort(t *testing.T) string {
@@ -141,6 +135,7 @@ func (d *process) wantGone() {
 }
 
 func TestOnce(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, "", "--once")
 	d.wantGone()
 	if err := d.Wait(); err != nil {
@@ -155,6 +150,7 @@ func TestOnce(t *testing.T) {
 
 // It stays up, serves both ports, and gives out tokens, until it is interrupted.
 func TestStaysUntilInterrupted(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("a Windows process cannot be sent an interrupt from here")
 	}
@@ -170,11 +166,11 @@ func TestStaysUntilInterrupted(t *testing.T) {
 	if err != nil || !strings.Contains(string(body), `"redis":true`) {
 		t.Errorf("health: %s %v", body, err)
 	}
-	token, err := invoke(t.Context(), "--port", d.port, "smoke", "token", "--raw").Output()
+	token, err := d.smoke("token", "--raw")
 	if err != nil || strings.Count(string(token), ".") != 2 {
 		t.Errorf("no token: %v", err)
 	}
-	if err := invoke(t.Context(), "--port", d.port, "smoke").Run(); err != nil {
+	if _, err := d.smoke(); err != nil {
 		t.Errorf("the smoke test of a running deployment: %v", err)
 	}
 
@@ -185,7 +181,7 @@ func TestStaysUntilInterrupted(t *testing.T) {
 	if err := d.Wait(); err != nil {
 		t.Error(err)
 	}
-	if err := invoke(t.Context(), "--port", d.port, "smoke").Run(); err == nil {
+	if _, err := d.smoke(); err == nil {
 		t.Error("the smoke command does not notice that nothing runs")
 	}
 }
@@ -193,6 +189,7 @@ func TestStaysUntilInterrupted(t *testing.T) {
 // Enter releases what the source is then; what does not compile or does not
 // hold leaves the old version where it is.
 func TestEnter(t *testing.T) {
+	t.Parallel()
 	root := copyRepository(t)
 	d := deploy(t, root)
 	d.until("Ctrl-C ends it")
@@ -209,14 +206,14 @@ func TestEnter(t *testing.T) {
 		}
 		d.until(step.says)
 		d.until("Enter releases")
-		if err := invoke(t.Context(), "--port", d.port, "smoke").Run(); err != nil {
+		if _, err := d.smoke(); err != nil {
 			t.Errorf("then: %v", err)
 		}
 	}
 	if err := d.input.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := invoke(t.Context(), "--port", d.port, "smoke").Run(); err != nil {
+	if _, err := d.smoke(); err != nil {
 		t.Errorf("when nobody can enter anything any more: %v", err)
 	}
 	if err := d.Process.Kill(); err != nil {
@@ -262,6 +259,7 @@ func edit(t *testing.T, path, old, replacement string) {
 }
 
 func TestKilled(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, "")
 	d.until("Ctrl-C ends it")
 	if err := d.Process.Kill(); err != nil {
@@ -281,7 +279,8 @@ func TestPortInUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	said, err := invoke(t.Context(), "--once", "--port", port).CombinedOutput()
+	d := &process{t: t, cache: t.TempDir()}
+	said, err := d.invoke("--once", "--port", port).CombinedOutput()
 	if err == nil {
 		t.Error("exit code 0")
 	}

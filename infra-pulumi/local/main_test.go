@@ -14,9 +14,13 @@ import (
 // version of the server, or a redis-server that does not start.
 const part = "LOCAL_TEST_PART"
 
+// cacheVariable names the folder that the command's cache lies in.
+const cacheVariable = "LOCAL_TEST_CACHE"
+
 func TestMain(m *testing.M) {
 	switch os.Getenv(part) {
 	case "command":
+		userCacheDir = func() (string, error) { return os.Getenv(cacheVariable), nil }
 		limits.Soak, limits.Drain = time.Second, time.Second // nobody waits for half a minute
 		os.Exit(guard.Run(command, listens(os.Args[1:])))
 	case "faulty":

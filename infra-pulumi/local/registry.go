@@ -142,9 +142,12 @@ func executable(name string) string {
 	return name
 }
 
+// userCacheDir is another one in tests, which run beside each other.
+var userCacheDir = os.UserCacheDir
+
 // cacheFolder is where binaries lie from one run to the next.
 func cacheFolder() (string, error) {
-	base, err := os.UserCacheDir()
+	base, err := userCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("find the cache folder: %w", err)
 	}
