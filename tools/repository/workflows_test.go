@@ -76,7 +76,12 @@ func TestWorkflowsAreSafe(t *testing.T) {
 			if job.Timeout == 0 {
 				t.Errorf("%s: %s has no time limit", name, id)
 			}
+			compiled := false
 			for _, step := range job.Steps {
+				compiled = compiled || strings.HasPrefix(step.Run, "go build ")
+				if strings.HasPrefix(step.Uses, "azure/login@") && !compiled {
+					t.Errorf("%s: %s signs in before it compiles, which may take longer than GitHub's token is good for", name, id)
+				}
 				if strings.HasPrefix(step.Uses, "actions/checkout@") && step.With["persist-credentials"] != "false" {
 					t.Errorf("%s: %s leaves its token behind", name, id)
 				}
@@ -123,6 +128,10 @@ func TestWorkflowSteps(t *testing.T) {
 				if task, is := strings.CutPrefix(step.Run, "go tool task "); is {
 					command = exec.CommandContext(t.Context(), bash, "-e", "-c", "go tool task --taskfile ../Taskfile.yml --dry "+task)
 					command.Dir = tools
+				}
+				if packages, is := strings.CutPrefix(step.Run, "go build "); is { // others compile them
+					command = exec.CommandContext(t.Context(), bash, "-e", "-c", "go list "+packages)
+					command.Dir = root
 				}
 				if script, is := strings.CutPrefix(step.Run, "bash .ci/"); is { // read only: the gate runs this test
 					command = exec.CommandContext(t.Context(), bash, "-n", "../.ci/"+script)
