@@ -96,11 +96,15 @@ func (c *command) announce(ctx context.Context, p *prepared) error {
 	if err != nil {
 		return err
 	}
+	domain := ""
+	if next := p.cloud.DomainNext(); next != "" {
+		domain = "  domain    " + strings.ReplaceAll(next, "\n", "\n            ") + "\n"
+	}
 	_, err = fmt.Fprintf(c, `
   MCP URL   %s
   VS Code   pulumi stack output vscodeMcpJson
   back      go tool task rollback
-`, status.URL)
+%s`, status.URL, domain)
 	return err
 }
 

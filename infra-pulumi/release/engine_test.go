@@ -327,7 +327,9 @@ func TestCommand(t *testing.T) {
 		t.Errorf("without Redis: %v, %s", err, out)
 	}
 	w.step(t, "deploy where Azure makes no Redis: told what to do")
-	if out, err := w.release(t, "deploy"); err != nil || !strings.Contains(out, "create") || !strings.Contains(out, "MCP URL   https://") {
+	w.pulumi(t, "config", "set", "domain:name", "mcp.example.com")
+	w.pulumi(t, "config", "set", "domain:step", "dns")
+	if out, err := w.release(t, "deploy"); err != nil || !strings.Contains(out, "create") || !strings.Contains(out, "MCP URL   https://") || !strings.Contains(out, "domain:step certificate") {
 		t.Fatalf("the first: %v, %s", err, out)
 	}
 	if live, active := w.live(t); live != first || active != 1 {

@@ -157,6 +157,9 @@ func (c *Cloud) output(name string) string {
 	return value
 }
 
+// DomainNext says what is to be done next for a domain of one's own, as the last run has it; empty without one.
+func (c *Cloud) DomainNext() string { return c.output("domainNext") }
+
 // readOutputs reads the outputs once; afterwards each run brings its own.
 func (c *Cloud) readOutputs(ctx context.Context) error {
 	if c.outputs != nil {
