@@ -123,6 +123,9 @@ func TestDescription(t *testing.T) {
 	if env := strings.Join(entrypoint.Env, " "); env != "LISTEN_ADDR=0.0.0.0:8000 PRYNAI_BUILD="+img.Build {
 		t.Errorf("environment %s", env)
 	}
+	if labels := file.Config.Labels; len(labels) != 2 || labels["org.opencontainers.image.title"] != Repository || labels["org.opencontainers.image.version"] != img.Build {
+		t.Errorf("labels %v", labels)
+	}
 	if !bytes.HasPrefix(entrypoint.Content, []byte("\x7fELF")) {
 		t.Errorf("the binary begins %q", entrypoint.Content[:4])
 	}

@@ -15,6 +15,7 @@ var (
 	workspaceRule = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]$`)
 	redisRule     = regexp.MustCompile(`^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$`)
 	registryRule  = regexp.MustCompile(`^[a-z0-9]{5,50}$`)
+	vaultRule     = regexp.MustCompile(`^[a-z][a-z0-9-]{1,22}[a-z0-9]$`)
 )
 
 func checkNames(t *testing.T, n names) {
@@ -27,6 +28,9 @@ func checkNames(t *testing.T, n names) {
 	}
 	if registry := n.registry(); !registryRule.MatchString(registry) {
 		t.Errorf("%q/%q: registry %q", n.project, n.stack, registry)
+	}
+	if vault := n.vault(); !vaultRule.MatchString(vault) || strings.Contains(vault, "--") {
+		t.Errorf("%q/%q: vault %q", n.project, n.stack, vault)
 	}
 	if _, err := uuid.Parse(n.role("pull")); err != nil {
 		t.Errorf("%q/%q: role assignment %q", n.project, n.stack, n.role("pull"))
