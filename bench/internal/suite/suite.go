@@ -10,6 +10,7 @@ package suite
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -36,7 +37,7 @@ const (
 // Options say how thoroughly to measure.
 type Options struct {
 	Rounds     int
-	Rate       float64 // of plain calls
+	Rate       float64 // of plain calls; 0: most of what the slowest reaches in each era
 	StreamRate float64 // of streaming calls
 	Duration   time.Duration
 	Warmup     time.Duration
@@ -48,7 +49,7 @@ type Options struct {
 
 // Thorough is what the numbers in the documentation are made with.
 func Thorough() Options {
-	return Options{Rounds: 5, Rate: 1500, StreamRate: 100, Duration: 5 * time.Second, Warmup: 2 * time.Second,
+	return Options{Rounds: 5, StreamRate: 100, Duration: 5 * time.Second, Warmup: 2 * time.Second,
 		Sessions: 1000, Clients: 64, Idle: 5000}
 }
 
@@ -68,7 +69,8 @@ type measurement struct {
 type Results struct {
 	Options Options
 	Samples map[measurement][]stage.Sample
-	Missing map[string]string // peers that could not be had, and why
+	Missing map[string]string  // peers that could not be had, and why
+	Rates   map[string]float64 // by era
 	facts   facts
 }
 
@@ -79,7 +81,12 @@ var subjects = map[string][]string{
 
 // Run measures everything.
 func Run(ctx context.Context, s *stage.Stage, o Options) (*Results, error) {
-	r := &Results{Options: o, Samples: map[measurement][]stage.Sample{}, Missing: map[string]string{}}
+	r := &Results{Options: o, Samples: map[measurement][]stage.Sample{}, Missing: map[string]string{}, Rates: map[string]float64{}}
+	for _, era := range []string{sessions, stateless} {
+		if err := r.findRate(ctx, s, era); err != nil {
+			return nil, err
+		}
+	}
 	for round := range o.Rounds {
 		for _, era := range []string{sessions, stateless} {
 			for _, i := range rand.Perm(len(subjects[era])) {
@@ -94,17 +101,54 @@ func Run(ctx context.Context, s *stage.Stage, o Options) (*Results, error) {
 	return r, r.facts.find(ctx, s, o)
 }
 
-// sample measures one server, in a process that was started for it.
-func (r *Results) sample(ctx context.Context, s *stage.Stage, name, era string) error {
-	if r.Missing[name] != "" {
+// findRate finds a rate that all servers reach, unless one was asked for.
+func (r *Results) findRate(ctx context.Context, s *stage.Stage, era string) error {
+	const share = 0.6 // of what the slowest can; more, and it would lag behind at every hiccup
+	r.Rates[era] = r.Options.Rate
+	if r.Options.Rate > 0 {
 		return nil
 	}
-	subject, err := s.Start(ctx, name)
-	if err != nil {
-		if name == peer.TypeScript && ctx.Err() == nil {
-			r.Missing[name] = err.Error()
-			return nil
+	slowest := math.Inf(1)
+	for _, name := range subjects[era] {
+		subject, err := r.start(ctx, s, name)
+		if err != nil {
+			return err
 		}
+		if subject == nil {
+			continue
+		}
+		load := r.load(name, era, Closed)
+		load.Warmup, load.Duration = time.Second, time.Second
+		sample, err := subject.Put(ctx, load)
+		subject.Stop()
+		if err != nil {
+			return fmt.Errorf("%s: %w", era, err)
+		}
+		r.Options.Log("%s: %s answers %.0f a second", era, name, sample.PerSecond)
+		slowest = min(slowest, sample.PerSecond)
+	}
+	r.Rates[era] = max(100, math.Floor(slowest*share/100)*100)
+	r.Options.Log("%s: the fixed rate is %.0f calls a second", era, r.Rates[era])
+	return nil
+}
+
+// start starts a server; it returns none where it cannot be had.
+func (r *Results) start(ctx context.Context, s *stage.Stage, name string) (*stage.Subject, error) {
+	if r.Missing[name] != "" {
+		return nil, nil
+	}
+	subject, err := s.Start(ctx, name)
+	if err != nil && name == peer.TypeScript && ctx.Err() == nil {
+		r.Missing[name] = err.Error()
+		return nil, nil
+	}
+	return subject, err
+}
+
+// sample measures one server, in a process that was started for it.
+func (r *Results) sample(ctx context.Context, s *stage.Stage, name, era string) error {
+	subject, err := r.start(ctx, s, name)
+	if subject == nil || err != nil {
 		return err
 	}
 	defer subject.Stop()
@@ -125,7 +169,7 @@ func (r *Results) sample(ctx context.Context, s *stage.Stage, name, era string) 
 
 func (r *Results) load(name, era string, kind Kind) stage.Load {
 	o := r.Options
-	l := stage.Load{Era: era, Mix: "call", Rate: o.Rate, Concurrency: 512, Sessions: o.Sessions, Warmup: o.Warmup, Duration: o.Duration}
+	l := stage.Load{Era: era, Mix: "call", Rate: r.Rates[era], Concurrency: 512, Sessions: o.Sessions, Warmup: o.Warmup, Duration: o.Duration}
 	if name == peer.Floor {
 		l.Mix = "mirror"
 	}
