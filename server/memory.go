@@ -8,7 +8,7 @@ import "runtime"
 // therefore takes no memory, only an address, counts as heap: it lets that much
 // more garbage gather. Where the heap is large it makes no difference, and how
 // large all may become is up to GOMEMLIMIT.
-const uncollected = 32 << 20
+const uncollected = 16 << 20
 
 // gatherGarbage is in force until the answer is called.
 func gatherGarbage() (stop func()) {

@@ -69,7 +69,7 @@ func (s *service) authenticate(next http.Handler) http.Handler {
 // annotate names the principal in the request's record.
 func annotate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		edge.Annotate(w, slog.String("principal", auth.FromContext(r.Context()).ID()))
+		edge.Annotate(w, slog.String("principal", auth.ID(r.Context())))
 		next.ServeHTTP(w, r)
 	})
 }

@@ -73,7 +73,7 @@ func newService(c config.Config, stdout io.Writer, served mcpSurface) *service {
 	s.mcp = mcphttp.New(mcphttp.Options{
 		Server:    served.Engine(),
 		Sessions:  s.sessions,
-		Principal: func(ctx context.Context) string { return auth.FromContext(ctx).ID() },
+		Principal: auth.ID,
 		Access:    access{s.verifier, served},
 		Audit:     s.auditTool,
 		Computes:  served.Computes,
@@ -145,7 +145,7 @@ func (s *service) limitRate(next http.Handler) http.Handler {
 	if s.limiter == nil {
 		return next
 	}
-	return s.limiter.Middleware(func(r *http.Request) string { return auth.FromContext(r.Context()).ID() })(next)
+	return s.limiter.Middleware(func(r *http.Request) string { return auth.ID(r.Context()) })(next)
 }
 
 // access decides who may call which tool by what the surface says of it. With

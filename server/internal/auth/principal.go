@@ -68,3 +68,11 @@ func FromContext(ctx context.Context) Principal {
 	}
 	return Principal{}
 }
+
+// ID is that of the request's principal; nobody's is empty.
+func ID(ctx context.Context) string {
+	if p, ok := ctx.Value(contextKey{}).(*Principal); ok {
+		return p.ID()
+	}
+	return ""
+}

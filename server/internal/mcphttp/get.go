@@ -28,7 +28,9 @@ func (h *Handler) get(w http.ResponseWriter, r *http.Request) {
 			"This is an MCP endpoint, not a page: connect an MCP client to this URL, or POST JSON-RPC to it. A GET needs the header Accept: text/event-stream."))
 		return
 	}
-	record, err := h.session(r)
+	var record *session.Record
+	var err error
+	aside(func() { record, err = h.session(r) })
 	if err != nil {
 		h.fail(w, r, nil, err)
 		return
@@ -56,7 +58,9 @@ func (h *Handler) get(w http.ResponseWriter, r *http.Request) {
 
 // resume replays a call's stream from the cursor and follows it to its end.
 func (h *Handler) resume(w http.ResponseWriter, r *http.Request, record *session.Record, cursor session.Cursor) {
-	tail, err := h.sessions.Tail(r.Context(), record.ID, cursor)
+	var tail *session.Tail
+	var err error
+	aside(func() { tail, err = h.sessions.Tail(r.Context(), record.ID, cursor) })
 	if err != nil {
 		h.fail(w, r, nil, err)
 		return
@@ -78,7 +82,9 @@ func (h *Handler) resume(w http.ResponseWriter, r *http.Request, record *session
 
 // listenGet delivers the events that belong to no call.
 func (h *Handler) listenGet(w http.ResponseWriter, r *http.Request, record *session.Record, after *session.Cursor) {
-	get, err := h.sessions.OpenGet(r.Context(), record.ID, after)
+	var get *session.Get
+	var err error
+	aside(func() { get, err = h.sessions.OpenGet(r.Context(), record.ID, after) })
 	if err != nil {
 		h.fail(w, r, nil, err)
 		return
@@ -129,14 +135,16 @@ func (h *Handler) follow(w http.ResponseWriter, r *http.Request, record *session
 // wakes for new events, and regularly to look for them all the same.
 func (f *follower) run(woken <-chan struct{}, from source, write func([]session.Event) error) {
 	h, ctx := f.handler, f.r.Context()
-	if f.out.flush() != nil {
+	var err error
+	if aside(func() { err = f.out.flush() }); err != nil {
 		return
 	}
 	started, commented, touched := time.Now(), time.Now(), time.Now()
 	ticker := time.NewTicker(from.ReadEvery())
 	defer ticker.Stop()
 	for {
-		events, err := from.Read(ctx)
+		var events []session.Event
+		aside(func() { events, err = from.Read(ctx) })
 		switch {
 		case errors.Is(err, session.ErrNotFound), errors.Is(err, session.ErrFinished), errors.Is(err, session.ErrCursorLost), ctx.Err() != nil:
 			return

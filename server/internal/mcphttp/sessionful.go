@@ -20,7 +20,7 @@ func (h *Handler) postSessionful(w http.ResponseWriter, r *http.Request, m *mess
 		return
 	}
 	if m.Method == string(mcp.MethodInitialize) && m.isRequest() {
-		h.initialize(w, r, m)
+		aside(func() { h.initialize(w, r, m) })
 		return
 	}
 	record, err := h.session(r)
@@ -32,7 +32,7 @@ func (h *Handler) postSessionful(w http.ResponseWriter, r *http.Request, m *mess
 	case m.isRequest():
 		h.call(w, r, record, m)
 	case m.isNotification():
-		h.accept(w, r, h.notify(r.Context(), record, m))
+		aside(func() { h.accept(w, r, h.notify(r.Context(), record, m)) })
 	default:
 		h.accept(w, r, h.answer(r.Context(), record, m))
 	}
