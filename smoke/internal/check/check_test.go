@@ -72,6 +72,19 @@ func TestWithoutAuth(t *testing.T) {
 	}
 }
 
+// TestBusyCounter: that others count all the time is no fault of the server.
+func TestBusyCounter(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.Break("counting")
+	results, _ := w.run(t.Context(), t)
+	for _, r := range results {
+		if r.Failure != nil {
+			t.Errorf("%s: %+v", r.Name, *r.Failure)
+		}
+	}
+}
+
 // TestFaults breaks one thing at a time. Exactly the named checks fail, all
 // others hold or are skipped, and the first failure says what came and why.
 func TestFaults(t *testing.T) {

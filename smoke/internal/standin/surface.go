@@ -112,6 +112,9 @@ func (s *Server) bump(_ context.Context, r mcp.CallToolRequest) (*mcp.CallToolRe
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.counter += int64(r.GetInt("step", 1))
+	if s.broken("counting") { // others do, too
+		s.counter++
+	}
 	if !s.broken("subscription") {
 		for _, session := range s.sessions {
 			session.updated("prynai://counter")
