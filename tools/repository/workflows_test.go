@@ -137,7 +137,7 @@ func TestWorkflowSteps(t *testing.T) {
 					command = exec.CommandContext(t.Context(), bash, "-n", "../.ci/"+script)
 					command.Dir = tools
 				}
-				command.Env = append(os.Environ(), "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"),
+				command.Env = append(os.Environ(), "GOWORK=", "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"),
 					"GITHUB_STEP_SUMMARY="+filepath.Join(dir, "summary.md"), "PULL_REQUEST=https://example.com/1", "RESULT=success")
 				if out, err := command.CombinedOutput(); err != nil {
 					t.Errorf("%s: %s: %q: %v\n%s", name, id, step.Run, err, out)
