@@ -16,18 +16,23 @@ type ClusterArgs struct {
 	ResourceGroupName pulumi.StringInput
 	Name              string
 	SKU               string // Balanced_B0, MemoryOptimized_M10, …
+	Replicated        bool   // two nodes instead of one
 	Tags              pulumi.StringMap
 }
 
-// NewCluster registers a cluster, replicated, and reachable with TLS 1.2 or newer only.
+// NewCluster registers a cluster that is reachable with TLS 1.2 or newer only.
 func NewCluster(ctx *pulumi.Context, name string, args ClusterArgs, options ...pulumi.ResourceOption) (*Cluster, error) {
+	availability := "Enabled"
+	if !args.Replicated {
+		availability = "Disabled"
+	}
 	cluster := new(Cluster)
 	return cluster, register(ctx, managedModule+":RedisEnterprise", name, pulumi.Map{
 		"resourceGroupName": args.ResourceGroupName,
 		"clusterName":       pulumi.String(args.Name),
 		"sku":               pulumi.Map{"name": pulumi.String(args.SKU)},
 		"minimumTlsVersion": pulumi.String("1.2"),
-		"highAvailability":  pulumi.String("Enabled"),
+		"highAvailability":  pulumi.String(availability),
 		"tags":              args.Tags,
 	}, cluster, options)
 }

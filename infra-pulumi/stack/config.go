@@ -24,6 +24,7 @@ type config struct {
 	redisKind  string
 	redisURL   string // secret; of an existing Redis
 	redisKey   string
+	replicated bool
 	managedSKU string
 	classicSKU classicSKU
 
@@ -193,6 +194,9 @@ func (r *reader) checkTogether(getenv func(string) string) {
 	if !r.failed("redis:kind") && r.values["redis:sku"] != "" && !r.skuFits() {
 		r.problem(find("redis:sku"), fmt.Sprintf("redis:sku is %q that redis:kind %s does not have", r.values["redis:sku"], r.values["redis:kind"]))
 	}
+	if !r.failed("redis:kind") && r.values["redis:replicated"] == "false" && r.values["redis:kind"] != managedRedis {
+		r.problem(find("redis:kind"), fmt.Sprintf("redis:kind is %s, of which redis:replicated decides nothing: redis:sku does", r.values["redis:kind"]))
+	}
 	if !r.failed("server:cpu") {
 		if pair := memoryFor(r.values["server:cpu"]); r.values["server:memory"] == "" {
 			r.values["server:memory"] = pair
@@ -262,6 +266,7 @@ func (r *reader) config(ctx *pulumi.Context) *config {
 		redisKind:          r.values["redis:kind"],
 		redisURL:           r.values["redis:url"],
 		redisKey:           r.values["redis:key"],
+		replicated:         r.yes("redis:replicated"),
 		adminUser:          r.yes("registry:adminUser"),
 		registrySKU:        r.values["registry:sku"],
 		protect:            r.yes("data:protect"),

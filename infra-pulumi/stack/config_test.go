@@ -46,6 +46,7 @@ func TestEachMistakeIsNamed(t *testing.T) {
 		{"redis:kind", "existing"},
 		{"redis:url", "rediss://redis.example.com"}, {"redis:url", "redis://redis.example.com"}, {"redis:url", "redis.example.com"},
 		{"redis:key", "both"},
+		{"redis:replicated", "once"},
 		{"redis:sku", "Basic_C0"}, {"redis:sku", "Balanced_B"},
 		{"data:protect", "yes"}, {"network:zoneRedundant", "1"}, {"network:private", "no"}, {"secrets:store", "file"},
 		{"logs:retentionDays", "7"}, {"logs:retentionDays", "731"}, {"logs:diagnostics", "all"},
@@ -120,6 +121,14 @@ func TestNoOtherSettings(t *testing.T) {
 	}
 	if got := strings.Join(found, ", "); got != "GetConfig(s.key)" {
 		t.Errorf("the configuration is read by %s, want GetConfig(s.key) alone, for each of the settings", got)
+	}
+}
+
+// TestReplicationOfAnotherRedis: a setting that would decide nothing is refused.
+func TestReplicationOfAnotherRedis(t *testing.T) {
+	values := with(map[string]string{"redis:kind": "classic", "redis:replicated": "false"})
+	if _, err := read(t, values, nothing); err == nil || !strings.Contains(err.Error(), "pulumi config set redis:kind managed") {
+		t.Errorf("got %v", err)
 	}
 }
 

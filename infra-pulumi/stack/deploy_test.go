@@ -51,6 +51,7 @@ func everything() map[string]string {
 func configurations() map[string]map[string]string {
 	return map[string]map[string]string{
 		"managed":            minimal(),
+		"one-node":           with(map[string]string{"redis:replicated": "false"}),
 		"classic":            with(map[string]string{"redis:kind": "classic", "redis:sku": "Premium_P2", "registry:adminUser": "true"}),
 		"all":                everything(),
 		"guarded":            with(guarded),

@@ -37,6 +37,7 @@ func (d *deployment) newManagedRedis() (*redis, error) {
 		ResourceGroupName: d.group.Name,
 		Name:              d.names.global(),
 		SKU:               d.config.managedSKU,
+		Replicated:        d.config.replicated,
 		Tags:              d.names.tags(),
 	}, d.protect())
 	if err != nil {

@@ -69,6 +69,7 @@ var settings = []setting{
 	{key: "redis:key", initial: primaryKey, want: "which of the two keys of Redis the server uses, primary or secondary: switch, then regenerate the other one", example: secondaryKey,
 		ok: oneOf(primaryKey, secondaryKey)},
 	{key: "redis:sku", want: "a size of that kind: Balanced_B0 (managed's default), MemoryOptimized_M10, …; Basic_C0 (classic's default) to Standard_C6, Premium_P1 to Premium_P5", example: "Balanced_B1"},
+	{key: "redis:replicated", initial: "true", want: "false for a managed Redis of a single node, whose failure loses the sessions, at half the price; else true", example: "false", ok: isBool},
 
 	{key: "data:protect", initial: "false", want: "true where Pulumi must refuse to delete or replace Redis and the resource group, else false", example: "true", ok: isBool},
 
