@@ -37,7 +37,7 @@ func (h *Handler) operation(p *peer, m *message) telemetry.Operation {
 	switch mcp.MCPMethod(m.Method) {
 	case mcp.MethodToolsCall:
 		o.Tool = "_OTHER"
-		if h.server.GetTool(params.Name) != nil {
+		if h.namedTool(m) != nil {
 			o.Tool = params.Name
 		}
 	case mcp.MethodPromptsGet:
