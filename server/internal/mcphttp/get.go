@@ -104,7 +104,7 @@ func (h *Handler) listenGet(w http.ResponseWriter, r *http.Request, record *sess
 			return err
 		}
 		// Also for a client that has left since: the next stream goes on after them.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), h.timing.Write)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), h.timing.Store)
 		defer cancel()
 		return get.Delivered(ctx)
 	})
