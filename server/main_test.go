@@ -13,6 +13,7 @@ const asReplica = "PRYNAI_TEST_REPLICA"
 
 var surfaces = map[string]func(build string) mcpSurface{
 	"product":     product,
+	"busy":        newBusySurface,
 	"conformance": func(build string) mcpSurface { return conformance.New(build) },
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/prynai/prynai-mcp/server/internal/logging"
 	"github.com/prynai/prynai-mcp/server/internal/mcphttp"
 	"github.com/prynai/prynai-mcp/server/internal/ratelimit"
+	"github.com/prynai/prynai-mcp/server/internal/rawconn"
 	"github.com/prynai/prynai-mcp/server/internal/redis"
 	"github.com/prynai/prynai-mcp/server/internal/session"
 	"github.com/prynai/prynai-mcp/server/internal/telemetry"
@@ -213,7 +214,7 @@ func (s *service) run(ctx context.Context, listener net.Listener) error {
 	defer stopBackground()
 
 	served := make(chan error, 1)
-	go func() { served <- httpServer.Serve(listener) }()
+	go func() { served <- httpServer.Serve(rawconn.Listen(listener)) }()
 	s.log.Info("listening", "address", listener.Addr().String(), "url", s.config.ResourceURL(), "replica", s.sessions.Replica(), "secrets_version", s.config.SecretsVersion)
 	select {
 	case err := <-served:

@@ -80,6 +80,7 @@ func Open(o Options) *Client {
 // clientOption is what every client has in common.
 func clientOption() rueidis.ClientOption {
 	return rueidis.ClientOption{
+		DialCtxFn:        dial,
 		Dialer:           net.Dialer{Timeout: silence, KeepAlive: pingAfter},
 		ConnWriteTimeout: silence,
 		RetryDelay:       retryDelay,
