@@ -145,7 +145,8 @@ func (d *deployment) appVariables(publicURL, secretsVersion pulumi.StringOutput)
 		plain("PRYNAI_ENV", pulumi.String(d.Stack())),
 		plain("PUBLIC_URL", publicURL),
 		plain("SECRETS_VERSION", secretsVersion),
-		plain("GOMEMLIMIT", pulumi.String(goMemoryFor(d.config.cpu))), // Go finds out by itself how many cores it has
+		plain("GOMEMLIMIT", pulumi.String(goMemoryFor(d.config.cpu))),
+		plain("GOMAXPROCS", pulumi.String(goProcessorsFor(d.config.cpu))),
 	}
 	if d.config.telemetryHeaders != "" {
 		all = append(all, from("OTEL_EXPORTER_OTLP_HEADERS", "otlp-headers"))

@@ -270,7 +270,7 @@ func TestVariablesAreTheServers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	read := []string{"GOMEMLIMIT"} // by Go itself
+	read := []string{"GOMEMLIMIT", "GOMAXPROCS"} // by Go itself
 	for _, name := range regexp.MustCompile("(?m)^\\| `([A-Z_]+)`").FindAllStringSubmatch(string(table), -1) {
 		read = append(read, name[1])
 	}
@@ -281,7 +281,7 @@ func TestVariablesAreTheServers(t *testing.T) {
 	}
 	cfg["server:tlsCa"] = string(certificate)
 	set := appInputs(t, cfg)["template"].(map[string]any)["containers"].([]any)[0].(map[string]any)["env"].([]any)
-	if len(set) != 8+11 {
+	if len(set) != 9+11 {
 		t.Errorf("the app sets %d variables: %v", len(set), set)
 	}
 	for _, v := range set {

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"math"
 	"net"
 	"net/url"
 	"regexp"
@@ -201,6 +202,11 @@ func goMemoryFor(cores float64) string {
 	const share = 0.9 // the rest is for what is not Go's heap
 	return fmt.Sprintf("%dMiB", int(2*1024*cores*share))
 }
+
+// goProcessorsFor is how many threads may run Go at the same time. Go itself
+// would make it two at the least, who in a container of less than two cores
+// wake each other for nothing and use up its share before the period is over.
+func goProcessorsFor(cores float64) string { return strconv.Itoa(int(math.Ceil(cores))) }
 
 func isIdle(s string) bool {
 	d, err := time.ParseDuration(s)
