@@ -58,15 +58,18 @@ func (o *Object) IsOneOf(names ...string) bool {
 	return false
 }
 
+// Text reads the current value as a string. Null leaves it as it is.
+func (o *Object) Text(into *string) (ok bool) { return Text(o.Value, into) }
+
 // Text reads a value as a string. Null leaves it as it is.
-func (o *Object) Text(into *string) (ok bool) {
+func Text(value []byte, into *string) (ok bool) {
 	switch {
-	case string(o.Value) == "null":
+	case string(value) == "null":
 		return true
-	case o.Value[0] != '"' || !isPlain(o.Value):
+	case len(value) == 0 || value[0] != '"' || !isPlain(value):
 		return false
 	}
-	*into = string(o.Value[1 : len(o.Value)-1])
+	*into = string(value[1 : len(value)-1])
 	return true
 }
 

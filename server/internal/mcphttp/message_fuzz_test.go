@@ -15,6 +15,10 @@ func FuzzMessage(f *testing.F) {
 		`{"method":"a","METHOD":"b","Params":{},"params":{"Name":"x","name":"y","name":null}}`,
 		`{"method":"é","p\u0061rams":{},"paramſ":1,"params":{"_meta":{},"_meta":null}}`,
 		`{"params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"1","io.modelcontextprotocol/protocolVersion":2}}}`,
+		`{"io.modelcontextprotocol/protocolVersion":null,"io.modelcontextprotocol/clientInfo":{"name":"n","title":null,"version":"\u0031","name":"m"},"io.modelcontextprotocol/clientCapabilities":{}}`,
+		`{"io.modelcontextprotocol/clientInfo":{"name":1,"Version":"1","icons":[]},"io.modelcontextprotocol/clientCapabilities":{"sampling":{}}}`,
+		`{"io.modelcontextprotocol/clientInfo":{"NAME":"n"},"io.modelcontextprotocol/clientCapabilities":{ }}`,
+		`{"io.modelcontextprotocol/clientInfo":null,"io.modelcontextprotocol/clientCapabilities":null,"io.modelcontextprotocol/logLevel":"info"}`,
 		`{"method":1}`, `{}`, `[]`, `null`, `"x"`, `{"params":null}`, `{"params":{"name":"a","_meta":5,"uri":true}}`,
 	} {
 		f.Add(seed)

@@ -43,24 +43,32 @@ func (m *requestMeta) UnmarshalJSON(text []byte) error {
 // encoding/json.
 func (m *requestMeta) scan(text []byte) bool {
 	m.raw = text
-	var values [4][]byte
+	var version, client, capabilities, level []byte
 	o, ok := jsonobject.Open(text)
 	for ok && o.Next() {
 		switch string(o.Name) {
 		case mcp.MetaKeyProtocolVersion:
-			values[0] = o.Value
+			version = o.Value
 		case mcp.MetaKeyClientInfo:
-			values[1] = o.Value
+			client = o.Value
 		case mcp.MetaKeyClientCapabilities:
-			values[2] = o.Value
+			capabilities = o.Value
 		case mcp.MetaKeyLogLevel:
-			values[3] = o.Value
+			level = o.Value
 		}
 	}
-	m.read(values[0], &m.Version)
-	m.read(values[1], &m.Client)
-	m.read(values[2], &m.Capabilities)
-	m.read(values[3], &m.Level)
+	if !jsonobject.Text(version, &m.Version) {
+		m.read(version, &m.Version)
+	}
+	if m.Client = plainClient(client); m.Client == nil {
+		m.read(client, &m.Client)
+	}
+	if string(capabilities) == "{}" {
+		m.Capabilities = &mcp.ClientCapabilities{}
+	} else {
+		m.read(capabilities, &m.Capabilities)
+	}
+	m.read(level, &m.Level)
 	return ok && o.Plain
 }
 
@@ -68,6 +76,29 @@ func (m *requestMeta) read(value []byte, into any) {
 	if value != nil && json.Unmarshal(value, into) != nil {
 		m.malformed = true
 	}
+}
+
+// plainClient reads who the client is where it says so in the usual words. It
+// returns nil for what is left to encoding/json.
+func plainClient(value []byte) *mcp.Implementation {
+	client := &mcp.Implementation{}
+	o, ok := jsonobject.Open(value)
+	for ok && o.Next() {
+		switch string(o.Name) {
+		case "name":
+			ok = o.Text(&client.Name)
+		case "title":
+			ok = o.Text(&client.Title)
+		case "version":
+			ok = o.Text(&client.Version)
+		default:
+			ok = false
+		}
+	}
+	if !ok {
+		return nil
+	}
+	return client
 }
 
 // protocolVersion is what the request states, if it does.
