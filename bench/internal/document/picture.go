@@ -11,7 +11,7 @@ import (
 // The picture's measures.
 const (
 	width     = 760
-	labels    = 150 // room for the names
+	labels    = 190 // room for the names
 	barHeight = 22
 	rowHeight = 30
 	titles    = 44 // room above each table's bars

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -204,7 +205,7 @@ func (subject *Subject) command(ctx context.Context, address string) (*exec.Cmd,
 		cmd := exec.CommandContext(ctx, s.program("server"))
 		o := s.entra.Options()
 		// What is not named here has its default: that is how a deployment runs.
-		cmd.Env = append(essentials(), "LISTEN_ADDR="+address, "REDIS_URL=redis://"+s.redis.address,
+		cmd.Env = append(slices.Concat(essentials(), container), "LISTEN_ADDR="+address, "REDIS_URL=redis://"+s.redis.address,
 			"ENTRA_AUTHORITY="+o.Authority, "ENTRA_TENANT_ID="+o.Tenant, "ENTRA_AUDIENCES="+o.ServerAppID)
 		if len(s.Tags) > 0 {
 			profiles, err := freeAddress()
@@ -227,14 +228,27 @@ func (subject *Subject) command(ctx context.Context, address string) (*exec.Cmd,
 	if err != nil {
 		return nil, nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, "peer", strings.TrimSuffix(subject.Name, Twin), address)
+	name, alone := strings.CutSuffix(strings.TrimSuffix(subject.Name, Twin), Single)
+	cmd := exec.CommandContext(ctx, self, "peer", name, address)
 	cmd.Env = essentials()
+	if alone {
+		cmd.Env = slices.Concat(cmd.Env, container)
+	}
 	return cmd, listens, nil
 }
 
-// Twin behind a peer's name is the same program again: two that are alike show
-// how much of a difference is chance.
-const Twin = " again"
+// What may stand behind a peer's name.
+const (
+	// Twin is the same program again: two that are alike show how much of a
+	// difference is chance.
+	Twin = " again"
+	// Single is the same program with as many processors as this project's
+	// server, in place of as many as Go makes it.
+	Single = ", one processor"
+)
+
+// container is what the stack's default container tells Go.
+var container = []string{"GOMAXPROCS=1", "GOMEMLIMIT=921MiB"}
 
 // Stop ends the subject's processes.
 func (subject *Subject) Stop() {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,20 @@ func TestServerUnderLoad(t *testing.T) {
 	for _, url := range subject.URLs {
 		if got := get(t, strings.TrimSuffix(url, "mcp")+"debug/pprof/"); strings.Contains(got, "goroutine") {
 			t.Error("the server's own listener tells of the process")
+		}
+	}
+}
+
+// TestContainer: what the measured server is told is what the stack tells it.
+func TestContainer(t *testing.T) {
+	declared, err := os.ReadFile("../../../infra-pulumi/stack/testdata/managed.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, variable := range container {
+		name, value, _ := strings.Cut(variable, "=")
+		if !regexp.MustCompile(`"name": "` + name + `",\s+"value": "` + value + `"`).Match(declared) {
+			t.Errorf("the stack does not set %s", variable)
 		}
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/prynai/prynai-mcp/bench/internal/peer"
@@ -49,7 +51,7 @@ type Options struct {
 
 // Thorough is what the numbers in the documentation are made with.
 func Thorough() Options {
-	return Options{Rounds: 5, StreamRate: 100, Duration: 5 * time.Second, Warmup: 2 * time.Second,
+	return Options{Rounds: 5, StreamRate: 300, Duration: 5 * time.Second, Warmup: 2 * time.Second,
 		Sessions: 1000, Clients: 64, Idle: 5000}
 }
 
@@ -75,8 +77,10 @@ type Results struct {
 }
 
 var subjects = map[string][]string{
-	sessions:  {stage.Server, stage.Replicas, peer.MCPGo, peer.MCPGo + stage.Twin, peer.GoSDK, peer.Floor, peer.TypeScript},
-	stateless: {stage.Server, stage.Replicas, peer.MCPGo, peer.GoSDK, peer.Floor},
+	sessions: {stage.Server, stage.Replicas, peer.MCPGo, peer.MCPGo + stage.Twin, peer.MCPGo + stage.Single,
+		peer.GoSDK, peer.GoSDK + stage.Single, peer.Floor, peer.Floor + stage.Single, peer.TypeScript},
+	stateless: {stage.Server, stage.Replicas, peer.MCPGo, peer.MCPGo + stage.Single,
+		peer.GoSDK, peer.GoSDK + stage.Single, peer.Floor, peer.Floor + stage.Single},
 }
 
 // Run measures everything.
@@ -153,7 +157,7 @@ func (r *Results) sample(ctx context.Context, s *stage.Stage, name, era string) 
 	}
 	defer subject.Stop()
 	kinds := []Kind{Open, Closed}
-	if era == sessions && (name == stage.Server || name == peer.MCPGo) {
+	if era == sessions && slices.Contains([]string{stage.Server, peer.MCPGo, peer.MCPGo + stage.Single}, name) {
 		kinds = append(kinds, Stream)
 	}
 	for _, kind := range kinds {
@@ -170,7 +174,7 @@ func (r *Results) sample(ctx context.Context, s *stage.Stage, name, era string) 
 func (r *Results) load(name, era string, kind Kind) stage.Load {
 	o := r.Options
 	l := stage.Load{Era: era, Mix: "call", Rate: r.Rates[era], Concurrency: 512, Sessions: o.Sessions, Warmup: o.Warmup, Duration: o.Duration}
-	if name == peer.Floor {
+	if strings.HasPrefix(name, peer.Floor) {
 		l.Mix = "mirror"
 	}
 	switch kind {
