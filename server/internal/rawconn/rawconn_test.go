@@ -59,7 +59,7 @@ func TestErrors(t *testing.T) {
 	t.Run("end", func(t *testing.T) {
 		one, other := pipe(t)
 		_ = one.Close()
-		if n, err := other.Read(make([]byte, 1)); n != 0 || err != io.EOF { //nolint:errorlint // as io.Reader has it
+		if n, err := other.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
 			t.Errorf("%d, %v", n, err)
 		}
 		if n, err := other.Read(nil); n != 0 || err != nil {
