@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os/exec"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/prynai/prynai-mcp/bench/internal/peer"
@@ -88,9 +87,9 @@ func (subject *Subject) Put(ctx context.Context, l Load) (Sample, error) {
 
 // losesEvents: mcp-go's own HTTP server drops the last report of most calls, so
 // that the check must not be for all ten.
-func (subject *Subject) losesEvents() bool { return strings.HasPrefix(subject.Name, peer.MCPGo) }
+func (subject *Subject) losesEvents() bool { return Program(subject.Name) == peer.MCPGo }
 
 // takesTokens: the server needs them, and the floor gets the same requests.
 func (subject *Subject) takesTokens() bool {
-	return subject.Name == Server || subject.Name == Replicas || strings.HasPrefix(subject.Name, peer.Floor)
+	return subject.Name == Server || subject.Name == Replicas || Program(subject.Name) == peer.Floor
 }

@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -205,7 +204,7 @@ func (subject *Subject) command(ctx context.Context, address string) (*exec.Cmd,
 		cmd := exec.CommandContext(ctx, s.program("server"))
 		o := s.entra.Options()
 		// What is not named here has its default: that is how a deployment runs.
-		cmd.Env = append(slices.Concat(essentials(), container), "LISTEN_ADDR="+address, "REDIS_URL=redis://"+s.redis.address,
+		cmd.Env = append(append(essentials(), container...), "LISTEN_ADDR="+address, "REDIS_URL=redis://"+s.redis.address,
 			"ENTRA_AUTHORITY="+o.Authority, "ENTRA_TENANT_ID="+o.Tenant, "ENTRA_AUDIENCES="+o.ServerAppID)
 		if len(s.Tags) > 0 {
 			profiles, err := freeAddress()
@@ -228,11 +227,10 @@ func (subject *Subject) command(ctx context.Context, address string) (*exec.Cmd,
 	if err != nil {
 		return nil, nil, err
 	}
-	name, alone := strings.CutSuffix(strings.TrimSuffix(subject.Name, Twin), Single)
-	cmd := exec.CommandContext(ctx, self, "peer", name, address)
+	cmd := exec.CommandContext(ctx, self, "peer", Program(subject.Name), address)
 	cmd.Env = essentials()
-	if alone {
-		cmd.Env = slices.Concat(cmd.Env, container)
+	if strings.HasSuffix(subject.Name, Single) {
+		cmd.Env = append(cmd.Env, container...)
 	}
 	return cmd, listens, nil
 }
@@ -246,6 +244,11 @@ const (
 	// server, in place of as many as Go makes it.
 	Single = ", one processor"
 )
+
+// Program is the peer behind a name: what is left of it without these.
+func Program(name string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(name, Twin), Single)
+}
 
 // container is what the stack's default container tells Go.
 var container = []string{"GOMAXPROCS=1", "GOMEMLIMIT=921MiB"}

@@ -67,7 +67,7 @@ func (r *Results) Goals() []Goal {
 	server := func(era string, kind Kind) measurement { return measurement{stage.Server, era, kind} }
 	atLeast := func(what string, want float64, one, other measurement) Goal {
 		measured, ok := r.compare(one, other, perCPU)
-		return judge(what, fmt.Sprintf("≥ %g ×", want), measured.String()+r.busy(one, other)+r.alike(one, other), ok, measured.median >= want)
+		return judge(what, fmt.Sprintf("≥ %g ×", want), measured.String()+r.busy(one, other)+r.single(one, other), ok, measured.median >= want)
 	}
 	goals := []Goal{
 		atLeast("plain call, sessions and auth on, to bare mcp-go with neither", 1.3, server(sessions, Open), measurement{peer.MCPGo, sessions, Open}),
@@ -104,8 +104,8 @@ func (r *Results) busy(one, other measurement) string {
 	return fmt.Sprintf("; fully busy %.2f ×", measured.median)
 }
 
-// alike is what the ratio is where the other, too, has a single processor.
-func (r *Results) alike(one, other measurement) string {
+// single is what the ratio is where the other, too, has a single processor.
+func (r *Results) single(one, other measurement) string {
 	other.Subject += stage.Single
 	measured, ok := r.compare(one, other, perCPU)
 	if !ok {

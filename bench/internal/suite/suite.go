@@ -13,7 +13,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/prynai/prynai-mcp/bench/internal/peer"
@@ -174,7 +173,7 @@ func (r *Results) sample(ctx context.Context, s *stage.Stage, name, era string) 
 func (r *Results) load(name, era string, kind Kind) stage.Load {
 	o := r.Options
 	l := stage.Load{Era: era, Mix: "call", Rate: r.Rates[era], Concurrency: 512, Sessions: o.Sessions, Warmup: o.Warmup, Duration: o.Duration}
-	if strings.HasPrefix(name, peer.Floor) {
+	if stage.Program(name) == peer.Floor {
 		l.Mix = "mirror"
 	}
 	switch kind {

@@ -34,6 +34,8 @@ func (c *conn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
+	c.read.mu.Lock()
+	defer c.read.mu.Unlock()
 	n, err := c.read.once(p)
 	if err != nil {
 		return 0, c.failed("read", err)
@@ -46,8 +48,8 @@ func (c *conn) Read(p []byte) (int, error) {
 
 // Write is part of [net.Conn].
 func (c *conn) Write(p []byte) (written int, err error) {
-	c.write.turn.Lock() // what one caller writes stays together
-	defer c.write.turn.Unlock()
+	c.write.mu.Lock() // until all is written: what one caller writes stays together
+	defer c.write.mu.Unlock()
 	for written < len(p) {
 		n, err := c.write.once(p[written:])
 		if err != nil {
@@ -73,15 +75,14 @@ func (c *conn) failed(operation string, err error) error {
 
 // transfer is one direction of a connection.
 type transfer struct {
-	turn sync.Mutex
-
-	mu     sync.Mutex // for what is below: one system call at a time
 	number uintptr
 	wait   func(func(fd uintptr) bool) error // calls until it is done; between, waits for the socket
 	try    func(fd uintptr) bool             // t.attempt, made once
-	p      []byte
-	n      int
-	errno  syscall.Errno
+
+	mu    sync.Mutex // held by who moves bytes, for what is below
+	p     []byte
+	n     int
+	errno syscall.Errno
 }
 
 func (t *transfer) prepare(number uintptr, wait func(func(fd uintptr) bool) error) {
@@ -89,10 +90,8 @@ func (t *transfer) prepare(number uintptr, wait func(func(fd uintptr) bool) erro
 }
 
 // once moves as many bytes as the socket takes or gives at once, which it waits
-// for.
+// for. It is called with mu held.
 func (t *transfer) once(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.p = p
 	err := t.wait(t.try)
 	t.p = nil
