@@ -1,16 +1,22 @@
-// Package logging is the server's log: JSON records, written in batches.
+// Package logging is the server's log: JSON records, encoded and written in
+// batches.
 //
-// A record for each request would cost a system call each, as much as the rest
-// of a plain call's work outside net/http. So records wait for others, for a
-// tenth of a second at most; warnings and errors are written at once, with all
-// that came before them. A process that is killed outright loses what waited,
-// one that ends in any other way loses nothing: Close writes it.
+// A write for each record would cost a system call each, as much as the rest of
+// a plain call's work outside net/http; and a record that is encoded between
+// two calls finds the processor's caches without any of the encoder. So records
+// wait for others, for a tenth of a second at most, and are encoded together.
+// Warnings and errors are written at once, with all that came before them, and
+// so is a record with a value that might be another one by then. A process that
+// is killed outright loses what waited, one that ends in any other way loses
+// nothing: Close writes it.
 package logging
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -18,96 +24,131 @@ import (
 const (
 	// wait is how long a record may wait for others.
 	wait = 100 * time.Millisecond
-	// batch is how many bytes wait at the most.
-	batch = 32 << 10
+	// batch is how many records wait at the most.
+	batch = 256
 )
 
 // Log is a logger and what it writes through.
 type Log struct {
 	*slog.Logger
-	writer *writer
+	queue *queue
 }
 
 // New makes a log whose records go to w.
 func New(w io.Writer, level slog.Leveler, attrs ...slog.Attr) *Log {
-	out := &writer{out: w}
-	var handler slog.Handler = slog.NewJSONHandler(out, &slog.HandlerOptions{Level: level})
-	handler = flushing{handler.WithAttrs(attrs), out}
-	return &Log{Logger: slog.New(handler), writer: out}
+	q := &queue{out: w}
+	encoder := slog.NewJSONHandler(&q.text, &slog.HandlerOptions{Level: level})
+	return &Log{Logger: slog.New(handler{encoder.WithAttrs(attrs), q}), queue: q}
 }
 
 // Close writes what waits. Later records are written at once.
-func (l *Log) Close() { l.writer.close() }
+func (l *Log) Close() { l.queue.close() }
 
-// flushing writes warnings and errors at once.
-type flushing struct {
-	slog.Handler
-	out *writer
+// handler has its records wait in a queue until they are encoded.
+type handler struct {
+	slog.Handler // the encoder, which has no use for a context
+	queue        *queue
 }
 
 // Handle is part of [slog.Handler].
-func (f flushing) Handle(ctx context.Context, r slog.Record) error {
-	err := f.Handler.Handle(ctx, r)
-	if r.Level >= slog.LevelWarn {
-		f.out.flush()
-	}
-	return err
+func (h handler) Handle(_ context.Context, r slog.Record) error {
+	h.queue.add(entry{h.Handler, r}, r.Level >= slog.LevelWarn || mayChange(r))
+	return nil
 }
 
 // WithAttrs is part of [slog.Handler].
-func (f flushing) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return flushing{f.Handler.WithAttrs(attrs), f.out}
+func (h handler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return handler{h.Handler.WithAttrs(attrs), h.queue}
 }
 
 // WithGroup is part of [slog.Handler].
-func (f flushing) WithGroup(name string) slog.Handler {
-	return flushing{f.Handler.WithGroup(name), f.out}
+func (h handler) WithGroup(name string) slog.Handler {
+	return handler{h.Handler.WithGroup(name), h.queue}
 }
 
-// writer gathers records. What it cannot write is lost: there is nobody to tell.
-type writer struct {
+// mayChange reports whether the record has a value that only its owner knows.
+func mayChange(r slog.Record) (found bool) {
+	r.Attrs(func(a slog.Attr) bool {
+		found = opaque(a)
+		return !found
+	})
+	return found
+}
+
+func opaque(a slog.Attr) bool {
+	switch a.Value.Kind() {
+	case slog.KindAny, slog.KindLogValuer:
+		return true
+	case slog.KindGroup:
+		return slices.ContainsFunc(a.Value.Group(), opaque)
+	}
+	return false
+}
+
+// queue gathers records. What it cannot write is lost: there is nobody to tell.
+type queue struct {
 	mu      sync.Mutex
-	out     io.Writer
-	waiting []byte
+	waiting []entry
 	timer   *time.Timer // writes what waits; nil when nothing does
 	closed  bool
+
+	writing sync.Mutex // for what is below, and before mu: batches keep their order
+	spare   []entry    // the slice of the batch before, empty
+	text    bytes.Buffer
+	out     io.Writer
 }
 
-// Write is part of [io.Writer]; slog calls it once for each record.
-func (w *writer) Write(record []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.waiting = append(w.waiting, record...)
-	switch {
-	case w.closed || len(w.waiting) >= batch:
-		w.write()
-	case w.timer == nil:
-		w.timer = time.AfterFunc(wait, w.flush)
+// entry is a record and who encodes it, into the queue's text.
+type entry struct {
+	encoder slog.Handler
+	record  slog.Record
+}
+
+func (q *queue) add(e entry, now bool) {
+	q.mu.Lock()
+	q.waiting = append(q.waiting, e)
+	now = now || q.closed || len(q.waiting) >= batch
+	if !now && q.timer == nil {
+		q.timer = time.AfterFunc(wait, q.flush)
 	}
-	return len(record), nil
-}
-
-func (w *writer) flush() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.write()
-}
-
-// write is called with mu held.
-func (w *writer) write() {
-	if w.timer != nil {
-		w.timer.Stop()
-		w.timer = nil
-	}
-	if len(w.waiting) > 0 {
-		_, _ = w.out.Write(w.waiting)
-		w.waiting = w.waiting[:0]
+	q.mu.Unlock()
+	if now {
+		q.flush() // by who logs: what cannot be written as fast as it comes has those wait who make it
 	}
 }
 
-func (w *writer) close() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.closed = true
-	w.write()
+// flush encodes and writes what waits.
+func (q *queue) flush() {
+	q.writing.Lock()
+	defer q.writing.Unlock()
+	entries := q.take()
+	for _, e := range entries {
+		_ = e.encoder.Handle(context.Background(), e.record)
+	}
+	if q.text.Len() > 0 { // else who came before has written it
+		_, _ = q.out.Write(q.text.Bytes())
+		q.text.Reset()
+	}
+	clear(entries)
+	q.spare = entries[:0]
+}
+
+// take is called with writing held.
+func (q *queue) take() []entry {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.timer != nil {
+		q.timer.Stop()
+		q.timer = nil
+	}
+	entries := q.waiting
+	q.waiting, q.spare = q.spare, nil
+	return entries
+}
+
+func (q *queue) close() {
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
+	q.flush()
 }
