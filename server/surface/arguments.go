@@ -22,7 +22,8 @@ func bind(request mcp.CallToolRequest, schema *jsonschema.Schema, in any) error 
 			return err
 		}
 	}
-	given, isObject := arguments(text)
+	var room [8]argument // for as many as most tools have
+	given, isObject := arguments(text, room[:0])
 	for _, name := range schema.Required {
 		if !slices.ContainsFunc(given, func(a argument) bool { return string(a.name) == name && !a.null }) {
 			return fmt.Errorf("argument %q is missing", name)
@@ -53,13 +54,12 @@ type argument struct {
 	null bool
 }
 
-// arguments are the members of an object; nothing and null are an empty one.
-func arguments(text []byte) (given []argument, isObject bool) {
+// arguments appends the members of an object; nothing and null are an empty one.
+func arguments(text []byte, given []argument) (all []argument, isObject bool) {
 	if len(text) == 0 || string(text) == "null" {
 		return nil, true
 	}
 	o, isObject := jsonobject.Open(text)
-	given = make([]argument, 0, 8)
 	for isObject && o.Next() {
 		given = append(given, argument{o.Name, string(o.Value) == "null"})
 	}

@@ -28,8 +28,8 @@ func AccessLog(logger *slog.Logger, quiet ...string) Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			rec := &record{ResponseWriter: w, start: time.Now(), id: ids.of(r)}
-			rec.attrs = rec.room[:0]
-			w.Header()["X-Request-Id"] = []string{rec.id}
+			rec.attrs, rec.header[0] = rec.room[:0], rec.id
+			w.Header()["X-Request-Id"] = rec.header[:]
 			defer func() { // a panic that means "abort" passes through here
 				level := slog.LevelInfo
 				if silent[r.URL.Path] {
@@ -52,6 +52,7 @@ type record struct {
 	bytes  int64
 	attrs  []slog.Attr
 	room   [2]slog.Attr // for attrs, as a rule
+	header [1]string    // the id, as an answer's header has it
 }
 
 func (rec *record) WriteHeader(status int) {

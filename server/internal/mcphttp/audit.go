@@ -38,9 +38,9 @@ func (h *Handler) auditTools() {
 	}
 	h.useTools(func(next server.ToolHandlerFunc) server.ToolHandlerFunc {
 		return func(ctx context.Context, request mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-			started := time.Now()
+			tool, started := request.Params.Name, time.Now()
 			record := func(o Outcome) {
-				h.audit(ctx, ToolCall{Tool: request.Params.Name, Outcome: o, Duration: time.Since(started)})
+				h.audit(ctx, ToolCall{Tool: tool, Outcome: o, Duration: time.Since(started)})
 			}
 			notCancelled := func() bool { return true }
 			if ctx.Done() != nil {

@@ -36,10 +36,10 @@ func encodeCallResult(id json.RawMessage, r *mcp.CallToolResult, meta json.RawMe
 		e.next("isError", true)
 	}
 	if r.RequestState != "" {
-		e.next("requestState", r.RequestState)
+		e.nextText("requestState", r.RequestState)
 	}
 	if r.ResultType != "" {
-		e.next("resultType", r.ResultType)
+		e.nextText("resultType", string(r.ResultType))
 	}
 	if len(r.RawStructuredContent) > 0 {
 		e.next("structuredContent", r.RawStructuredContent)
@@ -61,19 +61,32 @@ func (e *encoder) next(name string, value any) {
 	e.field(name, value)
 }
 
+func (e *encoder) nextText(name, text string) {
+	e.b = append(e.b, ',')
+	e.name(name)
+	e.text(text)
+}
+
 // field appends a member whose name needs no escape.
 func (e *encoder) field(name string, value any) {
-	e.b = append(e.b, '"')
-	e.b = append(e.b, name...)
-	e.b = append(e.b, `":`...)
+	e.name(name)
 	e.value(value)
 }
 
-func (e *encoder) value(value any) {
-	if text, ok := value.(string); ok && isVerbatim(text) {
+func (e *encoder) name(name string) {
+	e.b = append(append(append(e.b, '"'), name...), `":`...)
+}
+
+// text has most strings without reflection.
+func (e *encoder) text(text string) {
+	if isVerbatim(text) {
 		e.b = append(append(append(e.b, '"'), text...), '"')
 		return
 	}
+	e.value(text)
+}
+
+func (e *encoder) value(value any) {
 	text, err := json.Marshal(value)
 	if err != nil && e.err == nil {
 		e.err = err
@@ -89,8 +102,9 @@ func (e *encoder) content(content mcp.Content) {
 		return
 	}
 	e.b = append(e.b, '{')
-	e.field("type", text.Type)
-	e.next("text", text.Text)
+	e.name("type")
+	e.text(text.Type)
+	e.nextText("text", text.Text)
 	e.b = append(e.b, '}')
 }
 
