@@ -174,13 +174,19 @@ func (b *bus) listen(ctx context.Context, s *Store, listener Listener, first boo
 	defer release()
 	broken := conn.SetPubSubHooks(rueidis.PubSubHooks{
 		OnMessage: func(m rueidis.PubSubMessage) { b.receive(ctx, s, listener, m) },
+		// By the goroutine that hears the messages, before the first of them: an
+		// own beat must not vouch for a cache from before.
+		OnSubscription: func(to rueidis.PubSubSubscription) {
+			if to.Channel == busChannel && to.Kind == "subscribe" {
+				b.joined.Store(int64(time.Since(b.start)))
+				s.cache.clear() // what was said before was not heard
+			}
+		},
 	})
 	own := conn.B().Subscribe().Channel(busChannel, replicaChannel(b.replica)).Build()
 	if err := conn.Do(ctx, own).Error(); err != nil {
 		return err
 	}
-	b.joined.Store(int64(time.Since(b.start)))
-	s.cache.clear() // what was said before was not heard
 	signal(b.connected)
 	if !first {
 		b.wakeAll()

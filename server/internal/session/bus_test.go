@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -157,6 +158,47 @@ func TestJoin(t *testing.T) {
 			t.Error("not trusted")
 		}
 	})
+}
+
+// TestHeardBeforeSubscribed: an own beat may come before it is known that the
+// subscription stands. It must not vouch for what the cache has from before.
+func TestHeardBeforeSubscribed(t *testing.T) {
+	virtual(t, func(t *testing.T, b *backend) {
+		late := &lateSubscriber{Client: b.newClient(t), by: 2 * trustedFor}
+		one := b.join(t, late, Limits{}) // waits for an own beat
+		if !late.waits.Load() {
+			t.Fatal("the subscription was known to stand before a beat was heard")
+		}
+		if one.bus.joined.Load() == 0 {
+			t.Error("an own beat was heard by a replica that has not forgotten yet what it knew before")
+		}
+	})
+}
+
+// lateSubscriber is a client that learns late of its subscriptions.
+type lateSubscriber struct {
+	rueidis.Client
+	by    time.Duration
+	waits atomic.Bool
+}
+
+func (l *lateSubscriber) Dedicate() (rueidis.DedicatedClient, func()) {
+	conn, release := l.Client.Dedicate()
+	return &lateConn{conn, l}, release
+}
+
+type lateConn struct {
+	rueidis.DedicatedClient
+	l *lateSubscriber
+}
+
+func (c *lateConn) Do(ctx context.Context, cmd rueidis.Completed) rueidis.RedisResult {
+	time.Sleep(time.Millisecond) // not at the start itself
+	result := c.DedicatedClient.Do(ctx, cmd)
+	c.l.waits.Store(true)
+	time.Sleep(c.l.by)
+	c.l.waits.Store(false)
+	return result
 }
 
 // TestLost: what is needed for a replica to count as lost.
