@@ -86,19 +86,18 @@ func opaque(a slog.Attr) bool {
 }
 
 // queue gathers records. What it cannot write is lost: there is nobody to tell.
+// Whoever logs waits while a batch is written: what comes faster than it can be
+// written slows those who make it.
 type queue struct {
 	mu      sync.Mutex
-	waiting []entry
-	timer   *time.Timer // writes what waits; nil when nothing does
-	closed  bool
-
-	writing sync.Mutex // for what is below, and before mu: batches keep their order
-	spare   []entry    // the slice of the batch before, empty
-	text    bytes.Buffer
 	out     io.Writer
+	waiting []entry
+	text    bytes.Buffer // what they are encoded into
+	timer   *time.Timer  // writes what waits; nil when nothing does
+	closed  bool
 }
 
-// entry is a record and who encodes it, into the queue's text.
+// entry is a record and who encodes it.
 type entry struct {
 	encoder slog.Handler
 	record  slog.Record
@@ -106,49 +105,42 @@ type entry struct {
 
 func (q *queue) add(e entry, now bool) {
 	q.mu.Lock()
+	defer q.mu.Unlock()
 	q.waiting = append(q.waiting, e)
-	now = now || q.closed || len(q.waiting) >= batch
-	if !now && q.timer == nil {
+	switch {
+	case now || q.closed || len(q.waiting) >= batch:
+		q.write()
+	case q.timer == nil:
 		q.timer = time.AfterFunc(wait, q.flush)
 	}
-	q.mu.Unlock()
-	if now {
-		q.flush() // by who logs: what cannot be written as fast as it comes has those wait who make it
-	}
 }
 
-// flush encodes and writes what waits.
 func (q *queue) flush() {
-	q.writing.Lock()
-	defer q.writing.Unlock()
-	entries := q.take()
-	for _, e := range entries {
-		_ = e.encoder.Handle(context.Background(), e.record)
-	}
-	if q.text.Len() > 0 { // else who came before has written it
-		_, _ = q.out.Write(q.text.Bytes())
-		q.text.Reset()
-	}
-	clear(entries)
-	q.spare = entries[:0]
-}
-
-// take is called with writing held.
-func (q *queue) take() []entry {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.write()
+}
+
+// write is called with mu held.
+func (q *queue) write() {
 	if q.timer != nil {
 		q.timer.Stop()
 		q.timer = nil
 	}
-	entries := q.waiting
-	q.waiting, q.spare = q.spare, nil
-	return entries
+	for _, e := range q.waiting {
+		_ = e.encoder.Handle(context.Background(), e.record)
+	}
+	if q.text.Len() > 0 {
+		_, _ = q.out.Write(q.text.Bytes())
+	}
+	q.text.Reset()
+	clear(q.waiting)
+	q.waiting = q.waiting[:0]
 }
 
 func (q *queue) close() {
 	q.mu.Lock()
+	defer q.mu.Unlock()
 	q.closed = true
-	q.mu.Unlock()
-	q.flush()
+	q.write()
 }

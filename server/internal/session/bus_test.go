@@ -193,7 +193,7 @@ type lateConn struct {
 }
 
 func (c *lateConn) Do(ctx context.Context, cmd rueidis.Completed) rueidis.RedisResult {
-	time.Sleep(time.Millisecond) // not at the start itself
+	time.Sleep(time.Millisecond) // virtual; at the start itself, having joined looks like not having joined
 	result := c.DedicatedClient.Do(ctx, cmd)
 	c.l.waits.Store(true)
 	time.Sleep(c.l.by)
